@@ -1,0 +1,107 @@
+"""What an account does when a person asks; the outcome is a value that the asker is told."""
+
+from dataclasses import dataclass
+
+from tidegate.app.account import Account
+from tidegate.bots.model import Bot, ExitPosition, Proposal, StopPositions, WithdrawEntry
+from tidegate.bots.service import pause, start, stop
+from tidegate.domain.errors import Invalid, TidegateError
+from tidegate.domain.ids import ClientOrderId, CommandId
+from tidegate.domain.messages import (
+    CancelOrder,
+    ForceExit,
+    KillSwitchSet,
+    OrderProposed,
+    PauseBot,
+    Request,
+    SetKillSwitch,
+    StartBot,
+    StopBot,
+    SubmitOrder,
+)
+from tidegate.domain.orders import OrderPurpose
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command: done, denied (a limit forbids it) or refused (it makes no sense)."""
+
+    command_id: CommandId
+    status: str
+    code: str = ""
+    detail: str = ""
+    client_order_id: ClientOrderId | None = None
+
+
+def obey(account: Account, request: Request) -> Outcome:
+    """Carry a command out; whatever it changes is in the account's facts, rows and calls."""
+    try:
+        match request:
+            case SubmitOrder():
+                return _submit(account, request)
+            case CancelOrder(client_order_id=order_id):
+                account.execution.cancel(account.execution.orders.get(order_id))
+            case SetKillSwitch():
+                _set_kill_switch(account, request)
+            case StartBot(bot_id=bot_id) | PauseBot(bot_id=bot_id) | StopBot(bot_id=bot_id) | ForceExit(bot_id=bot_id):
+                _direct_bot(account, request, account.bots.get(bot_id))
+    except TidegateError as error:
+        return Outcome(request.command_id, "refused", error.code, str(error))
+    return Outcome(request.command_id, "done")
+
+
+def _submit(account: Account, request: SubmitOrder) -> Outcome:
+    proposed = OrderProposed(trace_id=request.trace_id, occurred_at=account.at, intent=request.intent, reason="by hand")
+    denial = account.propose(proposed)
+    if denial is not None:
+        return Outcome(request.command_id, "denied", denial.code, denial.detail)
+    return Outcome(request.command_id, "done", client_order_id=account.execution.id_of(request.intent))
+
+
+def _direct_bot(account: Account, request: StartBot | PauseBot | StopBot | ForceExit, bot: Bot) -> None:
+    view = account.leg(bot)
+    proposals: list[Proposal] = []
+    match request:
+        case StartBot():
+            start(bot)
+        case PauseBot():
+            proposals = pause(bot, view)
+        case StopBot(positions=positions):
+            wish = _stop_positions(positions)
+            proposals = stop(bot, wish, view)
+            if wish is StopPositions.CANCEL_ORDERS:
+                account.unprotect(bot)
+        case ForceExit():
+            proposals = [*map(WithdrawEntry, view.entry_order_ids), ExitPosition("forced exit")]
+    for proposal in proposals:
+        account.propose(proposal, bot)
+    account.bot_changed(bot, request.trace_id)
+
+
+def _stop_positions(text: str) -> StopPositions:
+    try:
+        return StopPositions(text)
+    except ValueError:
+        choices = ", ".join(wish.value for wish in StopPositions)
+        raise Invalid(f"positions must be one of {choices}, not {text!r}.", code="bots.stop_invalid") from None
+
+
+def _set_kill_switch(account: Account, request: SetKillSwitch) -> None:
+    account.set_lock(is_on=request.is_on, reason=request.reason)
+    account.facts.append(
+        KillSwitchSet(
+            trace_id=request.trace_id,
+            occurred_at=account.at,
+            account_id=account.account_id,
+            is_on=request.is_on,
+            reason=request.reason,
+        )
+    )
+    if not request.is_on:
+        return
+    for order in account.execution.orders.live():
+        if order.intent.purpose is OrderPurpose.ENTRY:
+            account.execution.cancel(order)
+    if request.flatten:
+        for position in account.positions.running():
+            account.positions.exit(position, "kill switch")

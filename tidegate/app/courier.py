@@ -1,0 +1,114 @@
+"""Carries calls to the venues after their commit, and the answers back as stimuli."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.domain.errors import TidegateError
+from tidegate.domain.ids import AccountId
+from tidegate.domain.orders import FillReport, OrderReport, OutcomeUnknown, PlaceAnswer
+from tidegate.domain.ports import Venue
+from tidegate.execution.model import CancelAtVenue, FetchOrder, PlaceOco, PlaceOrder, VenueCall
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """What a look-up found; `report` is None when the venue knows no such order, which proves nothing by itself."""
+
+    report: OrderReport | None
+    fills: tuple[FillReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The look-up itself failed; it may be repeated."""
+
+    detail: str
+
+
+Answer = PlaceAnswer | OrderAnswer | NoAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """A stimulus: what became of one call."""
+
+    account_id: AccountId
+    call: VenueCall
+    answer: Answer
+
+
+Deliver = Callable[[CallAnswered], Awaitable[None]]
+
+
+class Courier(Protocol):
+    """Takes calls that are durable and brings each answer back exactly once."""
+
+    def send(self, account_id: AccountId, call: VenueCall) -> None:
+        """Start the call; never waits."""
+        ...
+
+
+async def ask(venue: Venue, call: VenueCall) -> Answer:
+    """One call, one answer; nothing is ever sent twice."""
+    match call:
+        case PlaceOrder(ticket=ticket):
+            return await venue.place(ticket)
+        case PlaceOco(ticket=ticket):
+            return await venue.place_oco(ticket)
+        case CancelAtVenue(symbol=symbol, client_order_id=order_id):
+            return await venue.cancel(symbol, order_id)
+        case FetchOrder(symbol=symbol, client_order_id=order_id):
+            try:
+                report = await venue.order(symbol, order_id)
+                if report is None:
+                    return OrderAnswer(None)
+                return OrderAnswer(report, tuple(await venue.order_fills(symbol, report.venue_order_id)))
+            except TidegateError as error:
+                return NoAnswer(str(error))
+
+
+class ConcurrentCourier:
+    """Every call at once, as a task of its own."""
+
+    def __init__(self, venues: Mapping[AccountId, Venue], deliver: Deliver, tasks: asyncio.TaskGroup) -> None:
+        self._venues = venues
+        self._deliver = deliver
+        self._tasks = tasks
+
+    def send(self, account_id: AccountId, call: VenueCall) -> None:
+        self._tasks.create_task(self._carry(account_id, call), name=f"call:{type(call).__name__}")
+
+    async def _carry(self, account_id: AccountId, call: VenueCall) -> None:
+        try:
+            answer = await ask(self._venues[account_id], call)
+        except asyncio.CancelledError:
+            # The role is ending; the order stays as it was written and is resolved by the next life.
+            raise
+        await self._deliver(CallAnswered(account_id, call, answer))
+
+
+class SerialCourier:
+    """One call after the other, in the order of their commits: the courier of lockstep and backtest."""
+
+    def __init__(self, venues: Mapping[AccountId, Venue], deliver: Deliver) -> None:
+        self._venues = venues
+        self._deliver = deliver
+        self._waiting: deque[tuple[AccountId, VenueCall]] = deque()
+
+    def send(self, account_id: AccountId, call: VenueCall) -> None:
+        self._waiting.append((account_id, call))
+
+    async def drain(self) -> None:
+        """Carry everything that waits, and what the answers cause, until nothing is left."""
+        while self._waiting:
+            account_id, call = self._waiting.popleft()
+            answer = await ask(self._venues[account_id], call)
+            await self._deliver(CallAnswered(account_id, call, answer))
+
+
+def lost(detail: str) -> OutcomeUnknown:
+    """The answer of a call whose connection broke."""
+    return OutcomeUnknown(detail)

@@ -1,0 +1,231 @@
+"""The engine: decide in memory, commit once, then act.
+
+    stimulus ─▶ signals ─▶ bots ─▶ risk ─▶ ledger hold ─▶ execution ═ one commit ═▶ venue calls
+    answers and reports come back as stimuli of their own; facts go to the log, and from there to everybody else
+
+A stimulus is anything from outside: a market message, a signal of another process, news of an account, the answer of
+a call, a command, a tick. One is handled after the other; the cascade never waits, only its commit does.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.app.account import Account
+from tidegate.app.answers import take_answer, take_event
+from tidegate.app.commands import Outcome, obey
+from tidegate.app.courier import CallAnswered, Courier
+from tidegate.app.marks import Marks
+from tidegate.app.writing import Written, write_account, write_outcome
+from tidegate.domain.candles import Candle
+from tidegate.domain.errors import Conflict, Unavailable
+from tidegate.domain.ids import AccountId, TraceId, shard_of
+from tidegate.domain.messages import (
+    BarEvaluated,
+    CancelOrder,
+    CandleClosed,
+    ForceExit,
+    GapRepaired,
+    Message,
+    PauseBot,
+    QuoteChanged,
+    Request,
+    SetKillSwitch,
+    Signal,
+    SignalArmed,
+    SignalDisarmed,
+    SignalTriggered,
+    StartBot,
+    StopBot,
+    SubmitOrder,
+    TapeAdvanced,
+    TradePrinted,
+)
+from tidegate.domain.orders import AccountEvent, FillReport, OrderReport
+from tidegate.execution.repository import load_fill_ids, load_order
+from tidegate.kit.clock import Clock
+from tidegate.kit.db import Store, WriteSet
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNews:
+    """Something that a venue's private stream said of one account."""
+
+    account_id: AccountId
+    event: AccountEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: orders in doubt are asked about, refused ones tried again."""
+
+
+Stimulus = (
+    CandleClosed
+    | QuoteChanged
+    | TradePrinted
+    | GapRepaired
+    | TapeAdvanced
+    | Signal
+    | AccountNews
+    | CallAnswered
+    | Request
+    | Tick
+)
+
+
+class Signals(Protocol):
+    """The computation of signals, in this process."""
+
+    def on_candle(self, candle: Candle, trace_id: TraceId) -> Iterable[Signal]:
+        """What every rule makes of a closed candle."""
+        ...
+
+
+class Reload(Protocol):
+    """Builds an account anew from what is committed; used when a commit failed."""
+
+    async def __call__(self, account_id: AccountId) -> Account: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What one stimulus made durable: for whoever listens inside this process."""
+
+    facts: tuple[Message, ...]
+    outcome: Outcome | None
+
+
+class Engine:
+    """Holds the accounts whose shards it has leased, and nothing that the database could not give back."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        marks: Marks,
+        courier: Courier,
+        reload: Reload,
+        signals: Signals | None,
+        shards: int = 1,
+        on_commit: Callable[[Committed], Awaitable[None]] | None = None,
+    ) -> None:
+        self.accounts: dict[AccountId, Account] = {}
+        self.fences: dict[int, int] = {}
+        self._store = store
+        self._clock = clock
+        self._marks = marks
+        self._courier = courier
+        self._reload = reload
+        self._signals = signals
+        self._shards = shards
+        self._on_commit = on_commit
+        self._waiting: deque[Stimulus] = deque()
+        self._is_handling = False
+        self._sequences: dict[AccountId, int] = {}
+
+    def adopt(self, account: Account, sequence: int) -> None:
+        """Take an account over that was loaded; `sequence` is the last event of its log."""
+        self.accounts[account.account_id] = account
+        self._sequences[account.account_id] = sequence
+
+    async def offer(self, stimulus: Stimulus) -> None:
+        """Handle a stimulus now, or right after those that wait already."""
+        self._waiting.append(stimulus)
+        if self._is_handling:
+            return
+        self._is_handling = True
+        try:
+            while self._waiting:
+                await self._handle(self._waiting.popleft())
+        finally:
+            self._is_handling = False
+
+    async def _handle(self, stimulus: Stimulus) -> None:
+        if isinstance(stimulus, AccountNews):
+            await self._recall(self.accounts[stimulus.account_id], stimulus.event)
+        touched, outcome = self._cascade(stimulus)
+        for account in touched:
+            account.converge()
+        await self._commit(touched, outcome)
+
+    def _cascade(self, stimulus: Stimulus) -> tuple[list[Account], Outcome | None]:
+        """Everything one stimulus causes, in memory: the accounts it touched, and what a command came to."""
+        now = self._clock.now_us()
+        match stimulus:
+            case QuoteChanged():
+                self._marks.on_quote(stimulus, now)
+            case CandleClosed(candle=candle):
+                self._marks.on_close(candle.symbol, candle.close, candle.closes_at, now)
+                if self._signals is not None:
+                    return self._take_signals(self._signals.on_candle(candle, stimulus.trace_id)), None
+            case SignalArmed() | SignalDisarmed() | SignalTriggered() | BarEvaluated():
+                self._marks.on_close(stimulus.symbol, stimulus.close, stimulus.occurred_at, now)
+                return self._take_signals([stimulus]), None
+            case AccountNews(account_id=account_id, event=event):
+                take_event(self.accounts[account_id], event)
+                return [self.accounts[account_id]], None
+            case CallAnswered(account_id=account_id):
+                take_answer(self.accounts[account_id], stimulus, now)
+                return [self.accounts[account_id]], None
+            case Tick():
+                return [account for account in self.accounts.values() if account.on_tick(now)], None
+            case SubmitOrder() | CancelOrder() | StartBot() | PauseBot() | StopBot() | ForceExit() | SetKillSwitch():
+                account = self.accounts[stimulus.account_id]
+                account.begin(stimulus.occurred_at, stimulus.trace_id)
+                return [account], obey(account, stimulus)
+            case TradePrinted() | GapRepaired() | TapeAdvanced():
+                pass
+        return [], None
+
+    def _take_signals(self, signals: Iterable[Signal]) -> list[Account]:
+        touched: dict[AccountId, Account] = {}
+        for signal in signals:
+            for account in self.accounts.values():
+                if account.bots.listening_to(signal.signal_key):
+                    account.begin(signal.occurred_at, signal.trace_id)
+                    account.on_signal(signal)
+                    touched[account.account_id] = account
+        return list(touched.values())
+
+    async def _recall(self, account: Account, event: AccountEvent) -> None:
+        """Load a finished order that a late report names; an order that nobody knows is foreign and stays so."""
+        if not isinstance(event, OrderReport | FillReport):
+            return
+        orders = account.execution.orders
+        if orders.find(event.client_order_id, event.symbol, event.venue_order_id) is None:
+            order = await load_order(self._store, account.account_id, event.client_order_id)
+            if order is not None:
+                account.execution.restore([order], await load_fill_ids(self._store, order.client_order_id))
+
+    async def _commit(self, touched: list[Account], outcome: Outcome | None) -> None:
+        """One commit for all that changed; the venue is called only afterwards."""
+        write_set = WriteSet()
+        if outcome is not None:
+            write_outcome(outcome, touched[0].account_id, self._shard(touched[0]), self._clock.now_us(), write_set)
+        written = [
+            (account, write_account(account, self._sequences[account.account_id], write_set)) for account in touched
+        ]
+        if not write_set.is_empty():
+            write_set.fences = {shard: self.fences[shard] for shard in {self._shard(account) for account in touched}}
+            try:
+                await self._store.commit(write_set)
+            except (Conflict, Unavailable):
+                # What memory holds now was never promised to anybody: the database says what is true.
+                for account in touched:
+                    await self._reload(account.account_id)
+                raise
+        for account, (facts, calls) in written:
+            self._sequences[account.account_id] += len(facts)
+            for call in calls:
+                self._courier.send(account.account_id, call)
+        if self._on_commit is not None and (written or outcome):
+            await self._on_commit(Committed(tuple(fact for _, (facts, _) in written for fact in facts), outcome))
+
+    def _write(self, account: Account, write_set: WriteSet) -> Written:
+        return write_account(account, self._sequences[account.account_id], write_set)
+
+    def _shard(self, account: Account) -> int:
+        return shard_of(account.account_id, self._shards)

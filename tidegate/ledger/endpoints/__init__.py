@@ -1,0 +1,1 @@
+"""What the ledger answers over HTTP; one file per noun."""

@@ -1,0 +1,1 @@
+"""Signals and the strategies that make them, over HTTP."""

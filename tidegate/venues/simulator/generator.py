@@ -1,0 +1,289 @@
+"""A market made from a seed, readable at any moment without having lived through the time before.
+
+The price is a random walk built by bisection: each point in time is the middle of two coarser ones, moved by noise. The
+noise is scaled by weights multiplied down the same tree, so that calm and wild times cluster as they do in real markets.
+Trades come in blocks of 15 s; levels of the book stand on a fixed grid and change their quantity every 4 s. Everything is
+a function of (seed, symbol, time since the origin): a restart continues the same prices, and history needs no storage.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from tidegate.domain.candles import SECOND_US
+from tidegate.venues.simulator.bars import Bar, first_bar, flat_bar
+from tidegate.venues.simulator.book import Level, changes
+from tidegate.venues.simulator.symbols import grid_of
+from tidegate.venues.simulator.tape import BookChange, Item, Part, Print, Step
+
+HISTORY_MINUTES = 1_500  # 1m bars that exist when a world begins
+HISTORY_SECONDS = 1_200
+BLOCK_S = 15
+BLOCK_TRADES = 12
+TICKS_PER_S = 5  # book changes a second
+LEVELS = 25  # a side
+_MASK = (1 << 64) - 1
+_TILE_LEVEL = 20  # the coarsest points of the path are 2^20 s (12 days) apart
+_VOLATILITY = 1.4e-4  # of the log price over one second, before clustering
+_CLUSTERING = 0.22  # spread of the weight that each bisection multiplies to the noise
+_SPREAD = 2e-5  # distance between levels as a fraction of the base price
+_SALTS = {"path": 1, "weight": 2, "time": 3, "side": 4, "quantity": 5, "level": 6}
+
+
+class Path:
+    """The log price of one symbol at any whole second since the origin, negative ones included."""
+
+    def __init__(self, key: int) -> None:
+        self._key = key
+        self._points: dict[tuple[int, int], float] = {}
+        self._weights: dict[tuple[int, int], float] = {}
+
+    def at(self, second: int) -> float:
+        """Log of the price over the base price."""
+        if len(self._points) > 60_000:
+            self._points.clear()
+            self._weights.clear()
+        return self._point(0, second)
+
+    def weight_at(self, second: int) -> float:
+        """How wild the time around this second is: 1 is usual."""
+        return self._weight(5, second >> 5)
+
+    def _point(self, level: int, index: int) -> float:
+        while index % 2 == 0 and level < _TILE_LEVEL:
+            level, index = level + 1, index // 2
+        key = (level, index)
+        value = self._points.get(key)
+        if value is None:
+            if level == _TILE_LEVEL:
+                value = 0.04 * gauss(self._key, _SALTS["path"], level, index)
+            else:
+                middle = (self._point(level + 1, index // 2) + self._point(level + 1, index // 2 + 1)) / 2
+                deviation = _VOLATILITY * math.sqrt(2 << level) / 2 * self._weight(level + 1, index // 2)
+                value = middle + deviation * gauss(self._key, _SALTS["path"], level, index)
+            self._points[key] = value
+        return value
+
+    def _weight(self, level: int, index: int) -> float:
+        if level >= _TILE_LEVEL:
+            return 1.0
+        key = (level, index)
+        value = self._weights.get(key)
+        if value is None:
+            # Its mean square is 1, so that clustering makes no extra volatility on average.
+            own = math.exp(_CLUSTERING * gauss(self._key, _SALTS["weight"], level, index) - _CLUSTERING**2)
+            value = self._weight(level + 1, index // 2) * own
+            self._weights[key] = value
+        return value
+
+
+class SymbolMarket:
+    """Trades and book of one generated symbol as functions of time."""
+
+    def __init__(self, seed: int, symbol: str, origin: int) -> None:
+        grid = grid_of(symbol)
+        digest = hashlib.sha256(f"{seed}|{symbol}".encode()).digest()
+        self._key = int.from_bytes(digest[:8], "big")
+        self._path = Path(self._key)
+        self._symbol = symbol
+        self._origin = origin
+        self._base_price = grid.base_price
+        self._tick, self._lot = grid.tick_size, grid.lot_size
+        self._tick_value, self._lot_value = float(grid.tick_size), float(grid.lot_size)
+        self._level_ticks = max(1, round(grid.base_price * _SPREAD / self._tick_value))
+        self._blocks: dict[int, list[Print]] = {}
+        self._shown: tuple[int, int] | None = None
+        self._bids: dict[Decimal, Decimal] = {}
+        self._asks: dict[Decimal, Decimal] = {}
+        self._update_id = 0
+
+    def prints(self, second: int) -> list[Print]:
+        """Trades of one second since the origin, in time order."""
+        block = self._block(second // BLOCK_S)
+        start = self._origin + second * SECOND_US
+        return [trade for trade in block if start <= trade.at < start + SECOND_US]
+
+    def bars(self, first: int, last: int, length_s: int) -> list[Bar]:
+        """Bars of seconds `first` to `last` (exclusive), whole ones of `length_s`, folded from the same trades."""
+        bars: list[Bar] = []
+        close: Decimal | None = None
+        for start in range(first, last, length_s):
+            opened_at = self._origin + start * SECOND_US
+            bar: Bar | None = None
+            for second_block in range(start // BLOCK_S, (start + length_s - 1) // BLOCK_S + 1):
+                for trade in self._block(second_block):
+                    if not opened_at <= trade.at < opened_at + length_s * SECOND_US:
+                        continue
+                    if bar is None:
+                        bar = first_bar(
+                            opened_at,
+                            trade.price,
+                            trade.quantity,
+                            is_buyer_maker=trade.is_buyer_maker,
+                            trade_id=trade.trade_id,
+                        )
+                    else:
+                        bar.add(
+                            trade.price,
+                            trade.quantity,
+                            is_buyer_maker=trade.is_buyer_maker,
+                            trade_id=trade.trade_id,
+                        )
+            if bar is None:
+                bar = flat_bar(opened_at, close if close is not None else self._last_price_before(start))
+            close = bar.close
+            bars.append(bar)
+        return bars
+
+    def book_change(self, tick: int) -> BookChange | None:
+        """What the book has changed at this fifth of a second, or None; must be asked in time order."""
+        second, part = divmod(tick, TICKS_PER_S)
+        best = self._best_bid_level(second, part / TICKS_PER_S)
+        epoch = second // 4
+        if self._shown == (best, epoch):
+            return None
+        self._shown = (best, epoch)
+        bids = dict(self._level(best - i, i, epoch) for i in range(LEVELS))
+        asks = dict(self._level(best + 1 + i, i, epoch) for i in range(LEVELS))
+        changed_bids = changes(self._bids, bids)
+        changed_asks = changes(self._asks, asks)
+        is_first = not self._update_id
+        self._bids, self._asks = bids, asks
+        # Far above any id of history, and rising with time across restarts.
+        update_id = 1_000_000_000_000 + tick * 64 + len(changed_bids) % 64
+        first_update_id = update_id if is_first else self._update_id + 1
+        self._update_id = update_id
+        at = self._origin + tick * (SECOND_US // TICKS_PER_S)
+        return BookChange(
+            self._symbol, first_update_id, update_id, changed_bids, changed_asks, at, is_snapshot=is_first
+        )
+
+    def _best_bid_level(self, second: int, fraction: float) -> int:
+        log_price = self._path.at(second) * (1 - fraction) + self._path.at(second + 1) * fraction
+        return int(self._base_price * math.exp(log_price) / self._tick_value) // self._level_ticks
+
+    def _level(self, level: int, rank: int, epoch: int) -> Level:
+        noise = uniform(self._key, _SALTS["level"], level, epoch)
+        notional = 900.0 * (1 + rank) * math.exp(2.2 * noise)
+        price = level * self._level_ticks
+        lots = max(1, int(notional / (price * self._tick_value) / self._lot_value))
+        return price * self._tick, lots * self._lot
+
+    def _block(self, number: int) -> list[Print]:
+        found = self._blocks.get(number)
+        if found is None:
+            if len(self._blocks) > 64:
+                self._blocks.clear()
+            found = self._blocks[number] = self._make_block(number)
+        return found
+
+    def _make_block(self, number: int) -> list[Print]:
+        first_second = number * BLOCK_S
+        offsets = sorted(
+            int(uniform(self._key, _SALTS["time"], number, i) * BLOCK_S * 1_000) for i in range(BLOCK_TRADES)
+        )
+        wildness = self._path.weight_at(first_second)
+        block = []
+        for i, offset_ms in enumerate(offsets):
+            trade = number * BLOCK_TRADES + i
+            second, part_ms = divmod(offset_ms, 1_000)
+            # Trades meet the book as it stood at the last of its changes.
+            seen = part_ms * TICKS_PER_S // 1_000 / TICKS_PER_S
+            best = self._best_bid_level(first_second + second, seen)
+            is_buyer_maker = uniform(self._key, _SALTS["side"], trade, 0) < 0.5
+            price = (best if is_buyer_maker else best + 1) * self._level_ticks
+            notional = 60.0 * wildness * math.exp(1.3 * gauss(self._key, _SALTS["quantity"], trade, 0))
+            lots = max(1, int(notional / (price * self._tick_value) / self._lot_value))
+            block.append(
+                Print(
+                    self._symbol,
+                    1_000_000_000 + trade,
+                    price * self._tick,
+                    lots * self._lot,
+                    is_buyer_maker,
+                    self._origin + (first_second * 1_000 + offset_ms) * 1_000,
+                )
+            )
+        return block
+
+    def _last_price_before(self, second: int) -> Decimal:
+        block = second // BLOCK_S
+        start = self._origin + second * SECOND_US
+        earlier = [trade for trade in self._block(block - 1) + self._block(block) if trade.at < start]
+        return earlier[-1].price
+
+
+class GeneratedTape:
+    """Several generated symbols, one step a second; `starts_at` is on a whole minute."""
+
+    fill_model = "book"
+    bases = ("1s", "1m")
+
+    def __init__(self, seed: int, symbols: Sequence[str], starts_at: int) -> None:
+        self.symbols = tuple(symbols)
+        self.starts_at = starts_at
+        self._markets = {symbol: SymbolMarket(seed, symbol, starts_at) for symbol in symbols}
+
+    def price_of(self, symbol: str) -> float:
+        """The price from which its path departs."""
+        return grid_of(symbol).base_price
+
+    def steps(self, after: int) -> Iterator[Step]:
+        """Step n holds second n-1 since the start; it never ends."""
+        position = after
+        while True:
+            yield Step(position + 1, [self._part(position, tick) for tick in range(TICKS_PER_S)])
+            position += 1
+
+    def past(self, position: int) -> Iterator[Step]:
+        """The trades of the ten minutes before and of the minute that is open, and the book of the last moment."""
+        for second in range(position - position % 60 - 600, position):
+            at = self.starts_at + (second + 1) * SECOND_US
+            items: list[Item] = []
+            for market in self._markets.values():
+                items += market.prints(second)
+                change = market.book_change(position * TICKS_PER_S - 1) if second == position - 1 else None
+                if change is not None:
+                    items.append(change)
+            yield Step(second + 1, [Part(at, items)])
+
+    def history(self, symbol: str, base: str, start: int, end: int) -> list[Bar]:
+        """Bars folded from the trades, before the start and since: any time is as good as any other here."""
+        length_s = 1 if base == "1s" else 60
+        earliest = -HISTORY_SECONDS if base == "1s" else -HISTORY_MINUTES * 60
+        first = max(earliest, -((self.starts_at - start) // SECOND_US))
+        first += -first % length_s
+        last = -((self.starts_at - end) // SECOND_US)
+        return self._markets[symbol].bars(first, last, length_s)
+
+    def _part(self, second: int, tick: int) -> Part:
+        length_us = SECOND_US // TICKS_PER_S
+        start = self.starts_at + second * SECOND_US + tick * length_us
+        items: list[Item] = []
+        for market in self._markets.values():
+            change = market.book_change(second * TICKS_PER_S + tick)
+            if change is not None:
+                items.append(change)
+            items += [trade for trade in market.prints(second) if start <= trade.at < start + length_us]
+        return Part(start + length_us, items)
+
+
+def gauss(key: int, salt: int, a: int, b: int) -> float:
+    """A standard normal number (sum of four uniform ones) that belongs to these four integers."""
+    bits = mixed(key, salt, a, b)
+    total = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48)
+    return (total / 65_536 - 2) * 1.7320508
+
+
+def uniform(key: int, salt: int, a: int, b: int) -> float:
+    """A number from 0 to 1 that belongs to these four integers."""
+    return mixed(key, salt, a, b) / (_MASK + 1)
+
+
+def mixed(key: int, salt: int, a: int, b: int) -> int:
+    """64 well mixed bits (the finalizer of splitmix64) of four integers, the same on every machine."""
+    bits = (key ^ salt * 0x9E3779B97F4A7C15 ^ a * 0xC2B2AE3D27D4EB4F ^ b * 0x165667B19E3779F9) & _MASK
+    bits = ((bits ^ bits >> 30) * 0xBF58476D1CE4E5B9) & _MASK
+    bits = ((bits ^ bits >> 27) * 0x94D049BB133111EB) & _MASK
+    return bits ^ bits >> 31
