@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from tidegate.app.account import Account
+from tidegate.app.gate import propose, propose_order
+from tidegate.app.views import leg_view
 from tidegate.bots.model import Bot, ExitPosition, Proposal, StopPositions, WithdrawEntry
 from tidegate.bots.service import pause, start, stop
 from tidegate.domain.errors import Invalid, TidegateError
@@ -20,6 +22,7 @@ from tidegate.domain.messages import (
     SubmitOrder,
 )
 from tidegate.domain.orders import OrderPurpose
+from tidegate.risk.model import Switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,14 @@ def obey(account: Account, request: Request) -> Outcome:
 
 def _submit(account: Account, request: SubmitOrder) -> Outcome:
     proposed = OrderProposed(trace_id=request.trace_id, occurred_at=account.at, intent=request.intent, reason="by hand")
-    denial = account.propose(proposed)
+    denial = propose_order(account, proposed)
     if denial is not None:
         return Outcome(request.command_id, "denied", denial.code, denial.detail)
     return Outcome(request.command_id, "done", client_order_id=account.execution.id_of(request.intent))
 
 
 def _direct_bot(account: Account, request: StartBot | PauseBot | StopBot | ForceExit, bot: Bot) -> None:
-    view = account.leg(bot)
+    view = leg_view(account, bot)
     proposals: list[Proposal] = []
     match request:
         case StartBot():
@@ -70,12 +73,21 @@ def _direct_bot(account: Account, request: StartBot | PauseBot | StopBot | Force
             wish = _stop_positions(positions)
             proposals = stop(bot, wish, view)
             if wish is StopPositions.CANCEL_ORDERS:
-                account.unprotect(bot)
+                _unprotect(account, bot)
         case ForceExit():
             proposals = [*map(WithdrawEntry, view.entry_order_ids), ExitPosition("forced exit")]
     for proposal in proposals:
-        account.propose(proposal, bot)
+        propose(account, proposal, bot)
     account.bot_changed(bot, request.trace_id)
+
+
+def _unprotect(account: Account, bot: Bot) -> None:
+    """Withdraw what protects the bot's position, and put nothing in its place: a person said so."""
+    position = account.positions.get((bot.bot_id, bot.config.symbol))
+    account.positions.unprotect(position)
+    for order in account.live_orders_of(position):
+        if order.is_protective:
+            account.execution.cancel(order)
 
 
 def _stop_positions(text: str) -> StopPositions:
@@ -87,7 +99,7 @@ def _stop_positions(text: str) -> StopPositions:
 
 
 def _set_kill_switch(account: Account, request: SetKillSwitch) -> None:
-    account.set_lock(is_on=request.is_on, reason=request.reason)
+    account.switch = Switch(request.is_on, request.reason, account.wall_now)
     account.facts.append(
         KillSwitchSet(
             trace_id=request.trace_id,

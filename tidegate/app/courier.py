@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tidegate.domain.errors import TidegateError
 from tidegate.domain.ids import AccountId
-from tidegate.domain.orders import FillReport, OrderReport, OutcomeUnknown, PlaceAnswer
+from tidegate.domain.orders import FillReport, OrderReport, PlaceAnswer
 from tidegate.domain.ports import Venue
 from tidegate.execution.model import CancelAtVenue, FetchOrder, PlaceOco, PlaceOrder, VenueCall
 
@@ -77,16 +77,20 @@ class ConcurrentCourier:
         self._venues = venues
         self._deliver = deliver
         self._tasks = tasks
+        self._under_way: set[asyncio.Task[None]] = set()
 
     def send(self, account_id: AccountId, call: VenueCall) -> None:
-        self._tasks.create_task(self._carry(account_id, call), name=f"call:{type(call).__name__}")
+        task = self._tasks.create_task(self._carry(account_id, call), name=f"call:{type(call).__name__}")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def drain(self) -> None:
+        """Wait until no call is under way, those included that the answers cause."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def _carry(self, account_id: AccountId, call: VenueCall) -> None:
-        try:
-            answer = await ask(self._venues[account_id], call)
-        except asyncio.CancelledError:
-            # The role is ending; the order stays as it was written and is resolved by the next life.
-            raise
+        answer = await ask(self._venues[account_id], call)
         await self._deliver(CallAnswered(account_id, call, answer))
 
 
@@ -107,8 +111,3 @@ class SerialCourier:
             account_id, call = self._waiting.popleft()
             answer = await ask(self._venues[account_id], call)
             await self._deliver(CallAnswered(account_id, call, answer))
-
-
-def lost(detail: str) -> OutcomeUnknown:
-    """The answer of a call whose connection broke."""
-    return OutcomeUnknown(detail)

@@ -8,7 +8,7 @@ a call, a command, a tick. One is handled after the other; the cascade never wai
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,8 +16,12 @@ from tidegate.app.account import Account
 from tidegate.app.answers import take_answer, take_event
 from tidegate.app.commands import Outcome, obey
 from tidegate.app.courier import CallAnswered, Courier
+from tidegate.app.gate import converge, take_signal
+from tidegate.app.loading import signal_key
 from tidegate.app.marks import Marks
 from tidegate.app.writing import Written, write_account, write_outcome
+from tidegate.bots.model import Bot
+from tidegate.bots.repository import load_bot
 from tidegate.domain.candles import Candle
 from tidegate.domain.errors import Conflict, Unavailable
 from tidegate.domain.ids import AccountId, TraceId, shard_of
@@ -25,6 +29,7 @@ from tidegate.domain.messages import (
     BarEvaluated,
     CancelOrder,
     CandleClosed,
+    Command,
     ForceExit,
     GapRepaired,
     Message,
@@ -45,7 +50,7 @@ from tidegate.domain.messages import (
 from tidegate.domain.orders import AccountEvent, FillReport, OrderReport
 from tidegate.execution.repository import load_fill_ids, load_order
 from tidegate.kit.clock import Clock
-from tidegate.kit.db import Store, WriteSet
+from tidegate.kit.db import Store, WriteSet, inbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +88,28 @@ class Signals(Protocol):
         ...
 
 
-class Reload(Protocol):
-    """Builds an account anew from what is committed; used when a commit failed."""
-
-    async def __call__(self, account_id: AccountId) -> Account: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Committed:
     """What one stimulus made durable: for whoever listens inside this process."""
 
     facts: tuple[Message, ...]
     outcome: Outcome | None
+
+
+class Keeper(Protocol):
+    """Whoever runs an engine: a role, or a backtest."""
+
+    async def load(self, account_id: AccountId) -> Account:
+        """Build an account from what is committed and let the engine adopt it."""
+        ...
+
+    async def meet(self, bot: Bot) -> None:
+        """A bot begins to listen."""
+        ...
+
+    async def committed(self, committed: Committed) -> None:
+        """Something became durable."""
+        ...
 
 
 class Engine:
@@ -107,10 +122,9 @@ class Engine:
         clock: Clock,
         marks: Marks,
         courier: Courier,
-        reload: Reload,
+        keeper: Keeper,
         signals: Signals | None,
         shards: int = 1,
-        on_commit: Callable[[Committed], Awaitable[None]] | None = None,
     ) -> None:
         self.accounts: dict[AccountId, Account] = {}
         self.fences: dict[int, int] = {}
@@ -118,10 +132,9 @@ class Engine:
         self._clock = clock
         self._marks = marks
         self._courier = courier
-        self._reload = reload
+        self._keeper = keeper
         self._signals = signals
         self._shards = shards
-        self._on_commit = on_commit
         self._waiting: deque[Stimulus] = deque()
         self._is_handling = False
         self._sequences: dict[AccountId, int] = {}
@@ -146,9 +159,11 @@ class Engine:
     async def _handle(self, stimulus: Stimulus) -> None:
         if isinstance(stimulus, AccountNews):
             await self._recall(self.accounts[stimulus.account_id], stimulus.event)
+        elif isinstance(stimulus, Command) and await self._was_obeyed(stimulus):
+            return
         touched, outcome = self._cascade(stimulus)
         for account in touched:
-            account.converge()
+            converge(account)
         await self._commit(touched, outcome)
 
     def _cascade(self, stimulus: Stimulus) -> tuple[list[Account], Outcome | None]:
@@ -186,7 +201,7 @@ class Engine:
             for account in self.accounts.values():
                 if account.bots.listening_to(signal.signal_key):
                     account.begin(signal.occurred_at, signal.trace_id)
-                    account.on_signal(signal)
+                    take_signal(account, signal)
                     touched[account.account_id] = account
         return list(touched.values())
 
@@ -199,6 +214,18 @@ class Engine:
             order = await load_order(self._store, account.account_id, event.client_order_id)
             if order is not None:
                 account.execution.restore([order], await load_fill_ids(self._store, order.client_order_id))
+
+    async def _was_obeyed(self, command: Command) -> bool:
+        """Whether the inbox knows the command; if not, a bot that it names and nobody has met yet is loaded."""
+        if await self._store.load(inbox, command_id=command.command_id):
+            return True
+        bots = self.accounts[command.account_id].bots
+        if isinstance(command, StartBot) and all(bot.bot_id != command.bot_id for bot in bots.all()):
+            bot = await load_bot(self._store, command.bot_id, command.account_id, signal_key)
+            if bot is not None:
+                bots.add(bot)
+                await self._keeper.meet(bot)
+        return False
 
     async def _commit(self, touched: list[Account], outcome: Outcome | None) -> None:
         """One commit for all that changed; the venue is called only afterwards."""
@@ -215,14 +242,15 @@ class Engine:
             except (Conflict, Unavailable):
                 # What memory holds now was never promised to anybody: the database says what is true.
                 for account in touched:
-                    await self._reload(account.account_id)
+                    await self._keeper.load(account.account_id)
                 raise
         for account, (facts, calls) in written:
             self._sequences[account.account_id] += len(facts)
             for call in calls:
                 self._courier.send(account.account_id, call)
-        if self._on_commit is not None and (written or outcome):
-            await self._on_commit(Committed(tuple(fact for _, (facts, _) in written for fact in facts), outcome))
+        if written or outcome:
+            facts = tuple(fact for _, (facts, _) in written for fact in facts)
+            await self._keeper.committed(Committed(facts, outcome))
 
     def _write(self, account: Account, write_set: WriteSet) -> Written:
         return write_account(account, self._sequences[account.account_id], write_set)

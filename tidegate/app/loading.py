@@ -1,6 +1,6 @@
 """An account from what is committed, and its first comparison with the venue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tidegate.app.account import Account, Surroundings
@@ -8,15 +8,18 @@ from tidegate.bots.model import BotConfig
 from tidegate.bots.repository import load_bots
 from tidegate.bots.service import Bots
 from tidegate.domain.ids import AccountId, Environment, TraceId
+from tidegate.domain.money import plain
+from tidegate.domain.orders import BalanceReport, OrderStatus
 from tidegate.domain.ports import AccountQueries
 from tidegate.execution.protection import Positions
 from tidegate.execution.repository import load_account
 from tidegate.execution.service import Execution
 from tidegate.kit.db import Store, event_heads
 from tidegate.ledger.model import Books
+from tidegate.ledger.model import check as check_books
 from tidegate.ledger.repository import load as load_books
 from tidegate.risk.repository import load_switch
-from tidegate.signals.model import signal_spec
+from tidegate.signals.model import SignalSpec, signal_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ async def load(store: Store, origin: Origin, around: Surroundings, draw_id: Call
         switch=await load_switch(store, account_id),
     )
     account.realized_by_day = stored.realized_by_day
+    for order in stored.orders:
+        if order.status is OrderStatus.PENDING:  # it may or may not have been sent
+            account.post(execution.doubt(order, "the engine restarted before the answer", order.submitted_at))
     heads = await store.load(event_heads, account_id=account_id)
     return account, heads[0]["sequence"] if heads else 0
 
@@ -63,7 +69,16 @@ async def open_books(account: Account, venue: AccountQueries, trace_id: TraceId,
         account.open_balance(balance)
 
 
-def signal_key(config: BotConfig) -> str:
+def differences(account: Account, venue: Sequence[BalanceReport]) -> list[str]:
+    """Assets of which the venue holds another quantity than the books say, as words."""
+    return [
+        f"{check.asset} by {plain(check.difference)}"
+        for check in check_books(account.books.balances(), venue)
+        if check.difference and not check.is_balanced
+    ]
+
+
+def spec_of(config: BotConfig) -> SignalSpec:
     """The computation that a bot listens to; `Invalid` names what is wrong with its strategy or parameters."""
     return signal_spec(
         config.strategy,
@@ -71,4 +86,9 @@ def signal_key(config: BotConfig) -> str:
         config.timeframe,
         parameters=config.parameters,
         arming=config.arming,
-    ).key
+    )
+
+
+def signal_key(config: BotConfig) -> str:
+    """The key of that computation."""
+    return spec_of(config).key

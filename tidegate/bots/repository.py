@@ -40,9 +40,9 @@ async def load_bots(store: Store, account_id: AccountId, signal_key_of: SignalKe
     return [_bot(row, signal_key_of) for row in rows]
 
 
-async def load_bot(store: Store, bot_id: BotId, signal_key_of: SignalKeyOf) -> Bot | None:
+async def load_bot(store: Store, bot_id: BotId, account_id: AccountId, signal_key_of: SignalKeyOf) -> Bot | None:
     """One bot, for a command that names a bot this engine has not met yet."""
-    rows = await store.load(bots, bot_id=bot_id)
+    rows = await store.load(bots, bot_id=bot_id, account_id=account_id)
     return _bot(rows[0], signal_key_of) if rows else None
 
 

@@ -91,10 +91,9 @@ class Bots:
             decisions.append(decision)
         return decisions
 
-    def note(self, bot_id: BotId | None, verdict: str) -> None:
+    def note(self, bot_id: BotId, verdict: str) -> None:
         """Say what became of a proposal, for the log of the running bar."""
-        if bot_id is not None:
-            self._verdicts[bot_id] = verdict
+        self._verdicts[bot_id] = verdict
 
     def log_bar(self, bar: BarEvaluated) -> list[BarDecided]:
         """One line of the decision log for every bot that listens: what it did, or why it did nothing."""
@@ -155,7 +154,7 @@ def _decide(bot: Bot, signal: Signal, view: LegView) -> Decision:
             return _enter(bot, signal, view, EntryKind(bot.config.entry), signal.close)
         case SignalTriggered(is_entry=True):
             return Decision(bot, verdict="a short entry cannot be traded on a spot market")
-        case SignalTriggered():
+        case SignalTriggered(is_entry=False, side=Side.SELL):
             return _leave(bot, signal, view)
         case SignalArmed(side=Side.BUY, entry_price=entry_price) if (
             bot.config.entry is EntryKind.STOP and entry_price is not None

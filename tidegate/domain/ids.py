@@ -50,8 +50,3 @@ def fill_id(venue: str, account: AccountId, symbol: str, venue_order_id: VenueOr
 def shard_of(account: AccountId, shards: int) -> int:
     """The shard that owns an account: stable over processes and Python versions."""
     return int.from_bytes(hashlib.sha256(account.encode()).digest()[:4], "big") % shards
-
-
-def bar_trace_id(symbol: str, timeframe: str, opened_at: int) -> TraceId:
-    """The trace that a closed candle begins: derived from what it is, so that every process gives it the same."""
-    return TraceId(hashlib.sha256(f"{symbol}|{timeframe}|{opened_at}".encode()).hexdigest()[:32])

@@ -39,6 +39,7 @@ class CandleClosed(Message, frozen=True, tag="market.candle_closed.v1"):
     """A candle is final; the same open time with a higher revision corrects it."""
 
     candle: Candle
+    is_history: bool = False  # from before the first live candle: for warming up, never for trading
 
 
 class QuoteChanged(Message, frozen=True, tag="market.quote_changed.v1"):

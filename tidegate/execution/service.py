@@ -126,11 +126,6 @@ class Execution:
         """Plan the cancel that proves an unknown order dead, whatever it was."""
         self._calls.append(CancelAtVenue(order.intent.symbol, order.client_order_id))
 
-    def doubt_unanswered(self, at: int) -> list[Message]:
-        """After a restart: what was written and never answered may or may not have been sent."""
-        pending = [order for order in self.orders.live() if order.status is OrderStatus.PENDING]
-        return [fact for order in pending for fact in self.doubt(order, "the engine restarted", at)]
-
     def doubt(self, order: Order, reason: str, at: int) -> list[Message]:
         """A request about the order left and no answer came back."""
         order.is_cancel_requested = False

@@ -242,9 +242,18 @@ class _Manners:
             try:
                 await self._app(scope, _bounded(receive, headers.get("content-length")), send_with_headers)
             finally:
-                route = getattr(scope.get("route"), "path", "none")
                 seconds = _clock.monotonic_s() - started_s
-                http_request_seconds.labels(scope["method"], route, status).observe(seconds)
+                http_request_seconds.labels(scope["method"], _route(scope), status).observe(seconds)
+
+
+def _route(scope: Scope) -> str:
+    """The path with its parameters' names for their values: a route knows only the part below its router."""
+    if "route" not in scope:
+        return "none"
+    path: str = scope["path"]
+    for name, value in reversed(scope["path_params"].items()):
+        path = f"{{{name}}}".join(path.rsplit(str(value), 1))
+    return path
 
 
 def _bounded(receive: Receive, declared: str | None) -> Receive:

@@ -135,12 +135,14 @@ class DayArchive:
 
         added = 0
         for (day,), news in frame.group_by(pl.col("opened_at") // DAY_US, maintain_order=True):
-            start = int(str(day)) * DAY_US
-            known = self.frame(venue, series, start, start + DAY_US)
+            path = self._series_folder(venue, series) / f"{_day_name(int(str(day)) * DAY_US)}.parquet"
+            known = pl.read_parquet(path) if path.exists() else frame_schema().to_frame()
             whole = corrected(known, news)
             if not whole.equals(known):
                 added += len(whole.join(known, on=["opened_at", "revision"], how="anti"))
-                _replace(self._series_folder(venue, series) / f"{_day_name(start)}.parquet", whole)
+                _replace(path, whole)
+        if added:
+            _sync(self._series_folder(venue, series))
         return added
 
     def timeframes(self, venue: str, symbol: str) -> list[str]:
@@ -202,7 +204,7 @@ def _day_name(at: int) -> str:
 
 
 def _replace(path: Path, frame: "pl.DataFrame") -> None:
-    """The file is on disk under its name only when all of it is on disk."""
+    """The file gets its name only when all of it is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{new_id()}")
     try:
@@ -213,8 +215,12 @@ def _replace(path: Path, frame: "pl.DataFrame") -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def _sync(folder: Path) -> None:
+    """The new names are on disk too."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

@@ -106,7 +106,9 @@ def _checked(
         what = "a time" if name == "opened_at" else "a decimal number"
         row = _first(frame, pl.col(name).is_null())
         if row is not None:
-            _refuse_row(path, row, column, f"must be {what}, not {table[column][row]!r}; correct it or remove the row")
+            value = table[column][row]
+            found = "an empty cell" if value is None else repr(value)
+            _refuse_row(path, row, column, f"must be {what}, not {found}; correct it or remove the row")
     _check_rules(path, series, frame, time_name)
     ordered = frame.unique(subset=["opened_at", *NUMBERS], keep="first", maintain_order=True)
     row = _first(ordered, pl.col("opened_at").is_duplicated())

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 from tidegate.domain.candles import Candle, duration_us
 from tidegate.domain.ids import TraceId
@@ -13,18 +13,17 @@ from tidegate.kit.clock import from_rfc3339
 from tidegate.kit.http import DecimalText, Moment
 from tidegate.market.reader import TickerNow
 
-_TIME = {"type": "string", "format": "date-time"}
-
 
 def _timeframe(text: str) -> str:
     duration_us(text)
     return text
 
 
-def _moment(field: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: from_rfc3339(value, field) if isinstance(value, str) else value)
+def _moment(value: object, place: ValidationInfo) -> object:
+    return from_rfc3339(value, str(place.field_name)) if isinstance(value, str) else value
 
 
+Time = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Symbol = Annotated[str, AfterValidator(parse_symbol), Field(description="BTC/USDT or BTC-USDT")]
 Timeframe = Annotated[str, AfterValidator(_timeframe), Field(description="A number and one of s m h d w, such as 4h")]
 
@@ -43,8 +42,8 @@ class CandleQuery(_Query):
 
     symbol: Symbol
     timeframe: Timeframe = "1m"
-    start: Annotated[int, _moment("start"), WithJsonSchema(_TIME)] = 0
-    end: Annotated[int | None, _moment("end"), WithJsonSchema(_TIME)] = None
+    start: Time = 0
+    end: Time | None = None
     limit: int = Field(default=100, ge=1, le=500, description="How many items at most.")
     cursor: int | None = Field(default=None, ge=0, lt=2**53, description="`next_cursor` of the page before.")
 

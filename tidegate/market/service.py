@@ -69,7 +69,9 @@ class Ingest:
         self._tracks: dict[Series, Track] = {}  # by base series, in name order
         self._builders: dict[Series, CandleBuilder] = {}
         self._unwarmed: set[Series] = set()  # base series without history yet
+        self._live_from: dict[Series, int] = {}  # by base series: open time of the first candle that was no history
         self._heard_at_s: dict[str, float] = {}  # by symbol, our own clock
+        self._asked_at: dict[Series, int] = {}  # by base series: market time of the last repair that was tried
         self._market_at = 0  # µs, the newest market time seen
         self._turn = asyncio.Lock()
         self._has_wants = asyncio.Event()
@@ -121,7 +123,10 @@ class Ingest:
             self._unfed.append(base)
             if self._options.candles_from is CandleSource.TRADES:
                 self._builders[base] = CandleBuilder(base.symbol, base.timeframe, grace_us=self._options.grace_us)
-        history = await self._ask_history(track, timeframes, floor_time(self._clock.now_us(), base.timeframe))
+        end = floor_time(self._clock.now_us(), base.timeframe)
+        if base in self._live_from:
+            end = track.candles.newest(1)[0].closes_at  # what closes now comes by the stream, to those who trade on it
+        history = await self._ask_history(track, timeframes, end)
         async with self._turn:
             await self._warm_up(track, timeframes, history or [])
 
@@ -141,11 +146,18 @@ class Ingest:
         return None if asked is None else kept + asked
 
     async def _warm_up(self, track: Track, timeframes: Iterable[str], history: list[Candle]) -> None:
+        live_from = self._live_from.get(track.series)
+        served = track.timeframes if live_from is not None else []
         added = track.widen(timeframes, history)
         if history:
             self._unwarmed.discard(track.series)
-        if added and self._history_sink:
-            await self._history_sink([self._closed(candle, candle.closes_at) for candle in added])
+        late = [candle for candle in added if candle.timeframe in served and candle.closes_at > (live_from or 0)]
+        closed = [self._closed(candle, candle.closes_at) for candle in added if candle not in late]
+        early = [replace(each, is_history=True) for each in closed]
+        if early and self._history_sink:
+            await self._history_sink(early)
+        for candle in late:
+            await self._send(candle)
 
     def _open_feed(self) -> None:
         if self._feeds is None or not self._unfed:
@@ -214,7 +226,9 @@ class Ingest:
             builder = self._builders.get(series)
             if builder is not None:
                 await self._take_built(track, builder, builder.advance(self._market_at))
-            elif track.gaps.overdue(self._market_at, grace_us=self._options.overdue_us):
+            else:
+                track.gaps.overdue(self._market_at, grace_us=self._options.overdue_us)
+            if track.gaps and self._market_at - self._asked_at.get(series, 0) >= self._options.overdue_us:
                 await self._repair(track)
 
     async def _build(self, trade: TradePrinted) -> None:
@@ -224,7 +238,8 @@ class Ingest:
 
     async def _take_built(self, track: Track, builder: CandleBuilder, closed: list[Candle]) -> None:
         for opened_at in builder.take_doubts():
-            track.gaps.doubt(opened_at)
+            if track.series in self._live_from:  # what is older than the first live candle is history
+                track.gaps.doubt(opened_at)
         if closed:
             await self._take(track, closed)
 
@@ -232,8 +247,9 @@ class Ingest:
 
     async def _take(self, track: Track, candles: list[Candle]) -> None:
         """What is missing before these candles comes first, so that all leave in time order."""
+        live_from = self._live_from.setdefault(track.series, candles[0].opened_at)
         if track.series in self._unwarmed:
-            history = await self._ask_history(track, track.timeframes, candles[0].opened_at)
+            history = await self._ask_history(track, track.timeframes, live_from)
             if history is not None:
                 self._unwarmed.discard(track.series)
                 await self._warm_up(track, (), history)
@@ -245,7 +261,8 @@ class Ingest:
             await self._publish(track, candle)
 
     async def _repair(self, track: Track) -> None:
-        """Ask for what is missing; what the venue cannot say now is asked for again with the next candle."""
+        """Ask for what is missing; what the venue cannot say now is asked again with the next candle at the latest."""
+        self._asked_at[track.series] = self._market_at
         for start, end in track.gaps.ranges():
             found = await self._ask(track.series, start, end)
             if found is None:
@@ -271,8 +288,11 @@ class Ingest:
         elif accepted[0].revision > candle.revision:
             self.counts.corrections += 1
         for each in accepted:
-            await self._sink(self._closed(each, max(self._market_at, candle.closes_at)))
+            await self._send(each)
         return bool(accepted)
+
+    async def _send(self, candle: Candle) -> None:
+        await self._sink(self._closed(candle, max(self._market_at, candle.closes_at)))
 
     def _closed(self, candle: Candle, at: int) -> CandleClosed:
         series = Series(candle.symbol, candle.timeframe)

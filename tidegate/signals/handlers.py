@@ -1,7 +1,8 @@
 """The signals role: candles from the market streams in, signals out, tape marks behind them.
 
-History comes on the same streams. The role keeps nothing that must survive: after a restart it warms up to the last bar it has published and says everything
-after that once more, so a signal may come twice and none is left out; its key and bar tell a repetition.
+The role keeps nothing that must survive: the streams hold the history too, and after a restart it warms up to the last
+bar that it has published and says once more what came after, as far as ten minutes back. So a signal may come twice,
+and a crash leaves none out; its key and bar tell a repetition.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from tidegate.signals.streams import MARKET_TAPE, SIGNALS_TAPE, market_stream, s
 
 BLOCK_MS = 500
 WANTED_REFRESH_S = 2.0
+CATCH_UP_US = 600 * 1_000_000  # an older signal is news to nobody
 
 
 class SignalsRole:
@@ -32,12 +34,14 @@ class SignalsRole:
         self._running: dict[str, SignalSpec] = {}
         self._cursors: dict[str, str] = {MARKET_TAPE: FROM_START}
         self._refresh_at_s = 0.0
+        self._is_restart = True  # until everything wanted at the start is warm
 
     async def run(self, ready: asyncio.Event) -> None:
         """Until cancelled; `ready` is set once everything wanted at the start is warm."""
         while True:
-            if self._clock.monotonic_s() >= self._refresh_at_s or not ready.is_set():
+            if self._is_restart or self._clock.monotonic_s() >= self._refresh_at_s:
                 await self._refresh()
+                self._is_restart = False
                 ready.set()
             await self._handle(await self._bus.read(self._cursors, BLOCK_MS))
 
@@ -55,16 +59,16 @@ class SignalsRole:
         self._cursors = {stream: self._cursors.get(stream, FROM_START) for stream in sorted(streams)}
 
     async def _start(self, symbol: str, timeframe: str, specs: Sequence[SignalSpec]) -> None:
-        """Warm each up to the bar that it published last, or to now if it is new; then say what came after it."""
-        published = await self._published(signals_stream(symbol, timeframe))
+        """Warm up to the bar published last if the role was restarted, else to now; then say what came after it."""
+        published = await self._published(signals_stream(symbol, timeframe)) if self._is_restart else {}
         past = await self._past(market_stream(symbol, timeframe))
+        newest = past[-1].candle.opened_at if past else 0
+        until = {spec.key: max(published.get(spec.key, newest), newest - CATCH_UP_US) for spec in specs}
         for spec in specs:
             self._service.require(spec)
-            until = published.get(spec.key, past[-1].candle.opened_at if past else 0)
-            self._service.warm_up((one.candle for one in past if one.candle.opened_at <= until), spec)
-        first_missed = min((published[spec.key] for spec in specs if spec.key in published), default=None)
-        if first_missed is not None:
-            await self._hear([one for one in past if one.candle.opened_at > first_missed])
+            silent = (one.candle for one in past if one.candle.opened_at <= until[spec.key])
+            self._service.warm_up(silent, spec)
+        await self._hear([one for one in past if one.candle.opened_at > min(until.values())])
 
     async def _published(self, stream: str) -> dict[str, int]:
         """The newest bar that each signal on this stream has spoken of."""
@@ -89,19 +93,27 @@ class SignalsRole:
         while cursor != last:
             found = await self._bus.read({stream: cursor}, 0)
             entries += found
-            cursor = found[-1].id if found else cursor
+            if found:
+                cursor = found[-1].id
+            else:
+                last = (await self._bus.last_ids([stream]))[stream]
         return entries, cursor
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
         marks = await self._take_in(entries)
-        if not marks:
-            return
-        # A mark says that all data before it is on its stream, not that this read has returned it.
-        last = await self._bus.last_ids(list(self._cursors))
-        while any(last[stream] != cursor for stream, cursor in self._cursors.items() if stream != MARKET_TAPE):
-            behind = {stream: cursor for stream, cursor in self._cursors.items() if stream != MARKET_TAPE}
-            await self._take_in(await self._bus.read(behind, 0))
-        await self._bus.publish(SIGNALS_TAPE, marks)
+        if marks:
+            await self._drain()
+            await self._bus.publish(SIGNALS_TAPE, marks)
+
+    async def _drain(self) -> None:
+        """A mark says that all data before it is on its stream, not that the same read has returned it."""
+        streams = [stream for stream in self._cursors if stream != MARKET_TAPE]
+        last = await self._bus.last_ids(streams)
+        while behind := {stream: self._cursors[stream] for stream in streams if self._cursors[stream] != last[stream]}:
+            found = await self._bus.read(behind, 0)
+            await self._take_in(found)
+            if not found:
+                last = await self._bus.last_ids(streams)
 
     async def _take_in(self, entries: Sequence[Entry]) -> list[bytes]:
         """Publish what the candles say; the tape marks among the entries are returned."""

@@ -39,7 +39,7 @@ class SignalFilter:
 
 
 class SignalReader:
-    """Reads on from where the last call stopped, so a call costs what is new; 1,000 events and bars a stream are kept."""
+    """Reads on from where the last call stopped, so a call costs what is new; keeps 1,000 events and bars a stream."""
 
     def __init__(self, bus: Bus, wanted: WantedSignals) -> None:
         self._bus = bus

@@ -1,8 +1,9 @@
 """What the endpoints answer."""
 
+from msgspec.structs import asdict
 from pydantic import BaseModel
 
-from tidegate.domain.messages import BarEvaluated, SignalArmed, SignalDisarmed, SignalTriggered, wire_name
+from tidegate.domain.messages import wire_name
 from tidegate.domain.orders import Side
 from tidegate.kit.http import DecimalText, Moment
 from tidegate.signals.recent import HeardSignal
@@ -61,39 +62,7 @@ class StrategyView(BaseModel):
 
 def signal_view(heard: HeardSignal) -> SignalView:
     """The view of one signal of any kind."""
-    signal = heard.signal
-    view = SignalView(
-        id=heard.id,
-        name=wire_name(signal),
-        signal_key=signal.signal_key,
-        symbol=signal.symbol,
-        timeframe=signal.timeframe,
-        bar_opened_at=signal.bar_opened_at,
-        occurred_at=signal.occurred_at,
-        close=signal.close,
-        trace_id=signal.trace_id,
-    )
-    match signal:
-        case SignalArmed():
-            own: dict[str, object] = {
-                "side": signal.side,
-                "entry_price": signal.entry_price,
-                "invalidation_price": signal.invalidation_price,
-                "expires_at": signal.expires_at,
-            }
-        case SignalDisarmed():
-            own = {"side": signal.side, "reason": signal.reason}
-        case SignalTriggered():
-            own = {
-                "side": signal.side,
-                "is_entry": signal.is_entry,
-                "reason": signal.reason,
-                "stop_loss_price": signal.stop_loss_price,
-                "take_profit_price": signal.take_profit_price,
-            }
-        case BarEvaluated():
-            own = {"phase": signal.phase, "verdict": signal.verdict, "values": signal.values}
-    return view.model_copy(update=own)
+    return SignalView(id=heard.id, name=wire_name(heard.signal), **asdict(heard.signal))
 
 
 def strategy_view(entry: StrategyEntry) -> StrategyView:

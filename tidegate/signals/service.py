@@ -51,7 +51,7 @@ class SignalService:
         return self._runs[spec.key].settling_bars
 
     def warm_up(self, candles: Iterable[Candle], spec: SignalSpec | None = None) -> None:
-        """Take in history, oldest first, without saying anything; for one signal, or for all that hear these candles."""
+        """Take in history, oldest first, in silence; for one signal, or for all that hear these candles."""
         for candle in candles:
             heard = self._heard.get((candle.symbol, candle.timeframe), ())
             for run in heard if spec is None else (self._runs[spec.key],):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar, cast, get_type_hints
 
 from tidegate.domain.errors import Invalid
@@ -52,6 +53,7 @@ class ParameterSpec:
         return f"{noun} from {self.low:g} to {self.high:g}"
 
 
+@cache
 def specs_of(kind: type[Parameters]) -> tuple[ParameterSpec, ...]:
     """The parameters in the order of their declaration."""
     declared = get_type_hints(kind, include_extras=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import create_engine
 
 from tests.waiting import eventually
@@ -13,7 +14,7 @@ from tidegate.domain.errors import Unavailable
 from tidegate.kit.db import CommitUnknown, FencedOut, SqliteStore, WriteSet, event_heads, events, leases
 from tidegate.kit.db.postgres_store import PostgresStore
 
-WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_backend_killed_during_a_commit_leaves_an_unknown_outcome_and_a_store_
         with psycopg.connect(prepared_url) as blocker, psycopg.connect(prepared_url, autocommit=True) as admin:
             blocker.execute("INSERT INTO event_heads VALUES ('ada', 7)")
             commit = asyncio.create_task(store.commit(a_set(fence)))
-            await eventually(lambda: bool(admin.execute(WAITING).fetchall()), what="the commit waits")
+            await eventually(lambda: bool(admin.execute(WAITING).fetchall()), what="the commit waits for a lock")
             admin.execute(f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting")
             with pytest.raises(CommitUnknown):
                 await commit
@@ -61,7 +62,7 @@ def test_a_lease_taken_while_the_commit_is_under_way_fences_it_out(prepared_url:
         with psycopg.connect(prepared_url) as taker, psycopg.connect(prepared_url, autocommit=True) as admin:
             taker.execute("UPDATE leases SET holder = 'b', fence = fence + 1")
             commit = asyncio.create_task(store.commit(a_set(fence)))
-            await eventually(lambda: bool(admin.execute(WAITING).fetchall()), what="the commit waits")
+            await eventually(lambda: bool(admin.execute(WAITING).fetchall()), what="the commit waits for a lock")
             taker.commit()
             with pytest.raises(FencedOut):
                 await commit
@@ -78,7 +79,7 @@ def test_a_commit_that_is_given_up_leaves_nothing_for_the_next_one(prepared_url:
         with psycopg.connect(prepared_url) as blocker, psycopg.connect(prepared_url, autocommit=True) as admin:
             blocker.execute("INSERT INTO event_heads VALUES ('ada', 7)")
             commit = asyncio.create_task(store.commit(a_set(fence)))
-            await eventually(lambda: bool(admin.execute(WAITING).fetchall()), what="the commit waits")
+            await eventually(lambda: bool(admin.execute(WAITING).fetchall()), what="the commit waits for a lock")
             commit.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await commit
@@ -92,10 +93,8 @@ def test_a_commit_that_is_given_up_leaves_nothing_for_the_next_one(prepared_url:
 
 def test_the_store_commits_durably_even_where_the_database_is_told_not_to(prepared_url: str) -> None:
     with psycopg.connect(prepared_url, autocommit=True) as admin:
-        name = admin.info.dbname
-        admin.execute(
-            psycopg.sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(psycopg.sql.Identifier(name))
-        )
+        name = sql.Identifier(admin.info.dbname)
+        admin.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
 
     async def story() -> None:
         store = PostgresStore(prepared_url)
@@ -135,6 +134,12 @@ def test_a_second_writer_makes_sqlite_busy_and_nothing_is_written(tmp_path: Path
         await store.close()
 
     asyncio.run(story())
+
+
+def test_a_file_that_cannot_be_durable_is_refused() -> None:
+    with pytest.raises(Unavailable, match="synchronous=FULL") as refusal:
+        SqliteStore(":memory:")
+    assert refusal.value.code == "db.not_durable"
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

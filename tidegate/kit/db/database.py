@@ -15,6 +15,7 @@ from tidegate.kit.db.sqlite_store import PRAGMAS
 from tidegate.kit.db.store import CommitUnknown
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+CONNECT_TIMEOUT_S = 5
 
 
 def database_url(text: str) -> URL:
@@ -36,10 +37,16 @@ class Database:
     """A bounded pool of connections; nothing outside it commits."""
 
     def __init__(self, url: str, *, connections_max: int = 5, wait_s: float = 5.0) -> None:
+        target = database_url(url)
+        is_sqlite = target.get_backend_name() == "sqlite"
         self._engine: AsyncEngine = create_async_engine(
-            database_url(url), pool_size=connections_max, max_overflow=0, pool_timeout=wait_s
+            target,
+            pool_size=connections_max,
+            max_overflow=0,
+            pool_timeout=wait_s,
+            connect_args={} if is_sqlite else {"connect_timeout": CONNECT_TIMEOUT_S},
         )
-        if self._engine.dialect.name == "sqlite":
+        if is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", begin_sqlite)
 

@@ -12,14 +12,13 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
 from tidegate.domain.errors import TidegateError, Unavailable
-from tidegate.kit.db.database import database_url
+from tidegate.kit.db.database import CONNECT_TIMEOUT_S, database_url
 from tidegate.kit.db.statements import Row, Statements
 from tidegate.kit.db.store import CommitUnknown, duplicate_key, fenced_out, lease_of, sequence_gap
 from tidegate.kit.db.write_set import WriteSet
 
 # Divides by zero unless the lease still has this fence, and lets nobody take it before the commit is through.
 _CHECK_FENCE = "SELECT 1 / count(*) FROM (SELECT 1 FROM leases WHERE name = %s AND fence = %s FOR SHARE) AS held"
-_CONNECT_TIMEOUT_S = 5
 _SILENCE_MS_MAX = 10_000  # unacknowledged bytes older than this break the connection
 
 
@@ -104,7 +103,7 @@ class PostgresStore:
             connection = await AsyncConnection.connect(
                 self._url,
                 autocommit=True,
-                connect_timeout=_CONNECT_TIMEOUT_S,
+                connect_timeout=CONNECT_TIMEOUT_S,
                 tcp_user_timeout=_SILENCE_MS_MAX,
             )
             # One width for all integers: a statement is prepared once, not once for each mixture of widths.

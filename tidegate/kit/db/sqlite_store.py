@@ -104,7 +104,9 @@ def _asserted_durability(connection: sqlite3.Connection, path: str) -> str:
 def _named_errors(what: str) -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.DatabaseError as error:
         if (error.sqlite_errorcode & 0xFF) in _BUSY:
             raise Unavailable(f"{what} is locked by another writer; try again.", code="db.busy") from error
         raise Unavailable(f"{what} cannot be used: {error}.", code="db.unavailable") from error

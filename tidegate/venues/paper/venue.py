@@ -118,9 +118,7 @@ class PaperVenue:
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> PlaceAnswer:
         return self._answer(
-            lambda: self._exchange.cancel(
-                self._account_id, symbol, client_order_id=client_order_id, at=self._now()
-            )
+            lambda: self._exchange.cancel(self._account_id, symbol, client_order_id=client_order_id, at=self._now())
         )
 
     def _answer(self, act: Callable[[], Events]) -> PlaceAnswer:
@@ -137,9 +135,7 @@ class PaperVenue:
     # --- queries ---
 
     async def order(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport | None:
-        order = self._exchange.state.find(
-            self._account_id, symbol, order_id=None, client_order_id=client_order_id
-        )
+        order = self._exchange.state.find(self._account_id, symbol, order_id=None, client_order_id=client_order_id)
         return None if order is None else order_report(order)
 
     async def open_orders(self) -> list[OrderReport]:
@@ -171,7 +167,7 @@ class PaperVenue:
             yield event
 
     def _trades(self, symbol: str) -> list[Trade]:
-        return [trade for trade in self._exchange.state.trades_of(self._account_id, symbol)]
+        return list(self._exchange.state.trades_of(self._account_id, symbol))
 
     def _fill(self, trade: Trade) -> FillReport:
         return fill_report(trade, self._exchange.state.orders[trade.symbol][trade.order_id])

@@ -1,4 +1,4 @@
-"""Bars as a venue prints them: with taker volumes and trade ids, closed exactly at their boundary, flat where nobody traded."""
+"""Bars as a venue prints them: with taker volumes and trade ids, closed at their boundary, flat where nobody traded."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -151,9 +151,7 @@ class BarSeries:
         self._closed: dict[str, list[Bar]] = {base: [] for base in bases}
         self._open: dict[str, Bar] = {}
 
-    def add_print(
-        self, price: Decimal, quantity: Decimal, *, at: int, is_buyer_maker: bool, trade_id: int
-    ) -> None:
+    def add_print(self, price: Decimal, quantity: Decimal, *, at: int, is_buyer_maker: bool, trade_id: int) -> None:
         """Fold one trade into the open bars; call `close_until` first so that none is overdue."""
         for base, duration in self._length_us.items():
             bar = self._open.get(base)
@@ -175,10 +173,7 @@ class BarSeries:
             done.append((base, self._completed(base, bar)))
             close = done[-1][1].close
             flat_from = max(bar.opened_at + duration, at - at % duration - _kept(base) * duration)
-            done += [
-                (base, flat_bar(opened_at, close))
-                for opened_at in range(flat_from, at - at % duration, duration)
-            ]
+            done += [(base, flat_bar(opened_at, close)) for opened_at in range(flat_from, at - at % duration, duration)]
             self._open[base] = flat_bar(at - at % duration, close)
         done.sort(key=lambda pair: pair[1].opened_at + self._length_us[pair[0]])
         for base, bar in done:

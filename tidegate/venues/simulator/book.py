@@ -47,7 +47,6 @@ class Book:
         return [(price, quantities[price]) for price in self._prices[1][:depth]]
 
 
-
 def changes(old: Mapping[Decimal, Decimal], new: Mapping[Decimal, Decimal]) -> list[Level]:
     """What `Book.change` must be given to turn one side into the other."""
     gone = [(price, ZERO) for price in old if price not in new]

@@ -186,7 +186,19 @@ _TICKER = {  # REST name -> stream name
     "lastId": "L",
     "count": "n",
 }
-_MINI = ("openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume", "openTime", "closeTime", "firstId", "lastId", "count")
+_MINI = (
+    "openPrice",
+    "highPrice",
+    "lowPrice",
+    "lastPrice",
+    "volume",
+    "quoteVolume",
+    "openTime",
+    "closeTime",
+    "firstId",
+    "lastId",
+    "count",
+)
 
 
 def stream_ticker(statistics: Json, at: int) -> Json:

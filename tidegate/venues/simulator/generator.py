@@ -1,18 +1,20 @@
 """A market made from a seed, readable at any moment without having lived through the time before.
 
-The price is a random walk built by bisection: each point in time is the middle of two coarser ones, moved by noise. The
-noise is scaled by weights multiplied down the same tree, so that calm and wild times cluster as they do in real markets.
-Trades come in blocks of 15 s; levels of the book stand on a fixed grid and change their quantity every 4 s. Everything is
-a function of (seed, symbol, time since the origin): a restart continues the same prices, and history needs no storage.
+The price is a random walk built by bisection: each point in time is the middle of two coarser ones, moved by noise.
+The noise is scaled by weights multiplied down the same tree, so that calm and wild times cluster as they do in real
+markets. Trades come in blocks of 15 s; levels of the book stand on a fixed grid and change their quantity every 4 s.
+Everything is a function of (seed, symbol, time since the origin): a restart continues the same prices, and history
+needs no storage.
 """
 
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from tidegate.domain.candles import SECOND_US
-from tidegate.venues.simulator.bars import Bar, first_bar, flat_bar
+from tidegate.venues.simulator.bars import Bar, flat_bar
 from tidegate.venues.simulator.book import Level, changes
 from tidegate.venues.simulator.symbols import grid_of
 from tidegate.venues.simulator.tape import BookChange, Item, Part, Print, Step
@@ -23,32 +25,38 @@ BLOCK_S = 15
 BLOCK_TRADES = 12
 TICKS_PER_S = 5  # book changes a second
 LEVELS = 25  # a side
+FIRST_TRADE_ID = 1_000_000_000  # of the origin; history counts down from it
 _MASK = (1 << 64) - 1
-_TILE_LEVEL = 20  # the coarsest points of the path are 2^20 s (12 days) apart
+_FINEST_S = 2  # between the finest points of the path
+_TILE_LEVEL = 19  # the coarsest are 2^20 s (12 days) apart
+_POINTS_KEPT = 60_000
 _VOLATILITY = 1.4e-4  # of the log price over one second, before clustering
 _CLUSTERING = 0.22  # spread of the weight that each bisection multiplies to the noise
+_TRADE_NOTIONAL = 1_500.0  # quote, on average
 _SPREAD = 2e-5  # distance between levels as a fraction of the base price
-_SALTS = {"path": 1, "weight": 2, "time": 3, "side": 4, "quantity": 5, "level": 6}
+_SALTS = {"path": 1, "weight": 2, "time": 3, "trade": 4, "level": 5}
 
 
 class Path:
-    """The log price of one symbol at any whole second since the origin, negative ones included."""
+    """The log price of one symbol at any time since the origin, negative ones included."""
 
     def __init__(self, key: int) -> None:
         self._key = key
         self._points: dict[tuple[int, int], float] = {}
         self._weights: dict[tuple[int, int], float] = {}
 
-    def at(self, second: int) -> float:
-        """Log of the price over the base price."""
-        if len(self._points) > 60_000:
+    def at(self, time_s: float) -> float:
+        """Log of the price over the base price; a straight line between the finest points."""
+        if len(self._points) > _POINTS_KEPT:
             self._points.clear()
             self._weights.clear()
-        return self._point(0, second)
+        index = math.floor(time_s / _FINEST_S)
+        fraction = time_s / _FINEST_S - index
+        return self._point(0, index) * (1 - fraction) + self._point(0, index + 1) * fraction
 
     def weight_at(self, second: int) -> float:
-        """How wild the time around this second is: 1 is usual."""
-        return self._weight(5, second >> 5)
+        """How wild the minute around this second is: 1 is usual."""
+        return self._weight(5, second // _FINEST_S >> 5)
 
     def _point(self, level: int, index: int) -> float:
         while index % 2 == 0 and level < _TILE_LEVEL:
@@ -60,7 +68,7 @@ class Path:
                 value = 0.04 * gauss(self._key, _SALTS["path"], level, index)
             else:
                 middle = (self._point(level + 1, index // 2) + self._point(level + 1, index // 2 + 1)) / 2
-                deviation = _VOLATILITY * math.sqrt(2 << level) / 2 * self._weight(level + 1, index // 2)
+                deviation = _VOLATILITY * math.sqrt(_FINEST_S * (2 << level)) / 2 * self._weight(level + 1, index // 2)
                 value = middle + deviation * gauss(self._key, _SALTS["path"], level, index)
             self._points[key] = value
         return value
@@ -78,6 +86,14 @@ class Path:
         return value
 
 
+class _Trade(NamedTuple):
+    number: int  # counts since the origin
+    at_ms: int  # since the origin
+    price_ticks: int
+    lots: int
+    is_buyer_maker: bool
+
+
 class SymbolMarket:
     """Trades and book of one generated symbol as functions of time."""
 
@@ -92,7 +108,8 @@ class SymbolMarket:
         self._tick, self._lot = grid.tick_size, grid.lot_size
         self._tick_value, self._lot_value = float(grid.tick_size), float(grid.lot_size)
         self._level_ticks = max(1, round(grid.base_price * _SPREAD / self._tick_value))
-        self._blocks: dict[int, list[Print]] = {}
+        self._blocks: dict[int, list[_Trade]] = {}
+        self._minutes: dict[int, Bar] = {}
         self._shown: tuple[int, int] | None = None
         self._bids: dict[Decimal, Decimal] = {}
         self._asks: dict[Decimal, Decimal] = {}
@@ -100,47 +117,63 @@ class SymbolMarket:
 
     def prints(self, second: int) -> list[Print]:
         """Trades of one second since the origin, in time order."""
-        block = self._block(second // BLOCK_S)
-        start = self._origin + second * SECOND_US
-        return [trade for trade in block if start <= trade.at < start + SECOND_US]
+        return [self._print(trade) for trade in self._trades(second, second + 1)]
 
     def bars(self, first: int, last: int, length_s: int) -> list[Bar]:
         """Bars of seconds `first` to `last` (exclusive), whole ones of `length_s`, folded from the same trades."""
-        bars: list[Bar] = []
-        close: Decimal | None = None
-        for start in range(first, last, length_s):
-            opened_at = self._origin + start * SECOND_US
-            bar: Bar | None = None
-            for second_block in range(start // BLOCK_S, (start + length_s - 1) // BLOCK_S + 1):
-                for trade in self._block(second_block):
-                    if not opened_at <= trade.at < opened_at + length_s * SECOND_US:
-                        continue
-                    if bar is None:
-                        bar = first_bar(
-                            opened_at,
-                            trade.price,
-                            trade.quantity,
-                            is_buyer_maker=trade.is_buyer_maker,
-                            trade_id=trade.trade_id,
-                        )
-                    else:
-                        bar.add(
-                            trade.price,
-                            trade.quantity,
-                            is_buyer_maker=trade.is_buyer_maker,
-                            trade_id=trade.trade_id,
-                        )
-            if bar is None:
-                bar = flat_bar(opened_at, close if close is not None else self._last_price_before(start))
-            close = bar.close
-            bars.append(bar)
-        return bars
+        return [self._bar(start, length_s) for start in range(first, last, length_s)]
+
+    def _bar(self, start: int, length_s: int) -> Bar:
+        bar = self._minutes.get(start) if length_s == 60 else None
+        if bar is None:
+            bar = self._fold(start, length_s)
+            if length_s == 60:
+                self._minutes[start] = bar
+        return bar
+
+    def _fold(self, start: int, length_s: int) -> Bar:
+        opened_at = self._origin + start * SECOND_US
+        trades = self._trades(start, start + length_s)
+        if not trades:
+            return flat_bar(opened_at, self._last_price_before(start))
+        prices = [trade.price_ticks for trade in trades]
+        bought = [trade for trade in trades if not trade.is_buyer_maker]
+        tick, lot = self._tick, self._lot
+        return Bar(
+            opened_at,
+            prices[0] * tick,
+            max(prices) * tick,
+            min(prices) * tick,
+            prices[-1] * tick,
+            sum(trade.lots for trade in trades) * lot,
+            sum(trade.lots * trade.price_ticks for trade in trades) * tick * lot,
+            len(trades),
+            sum(trade.lots for trade in bought) * lot,
+            sum(trade.lots * trade.price_ticks for trade in bought) * tick * lot,
+            FIRST_TRADE_ID + trades[0].number,
+            FIRST_TRADE_ID + trades[-1].number,
+        )
+
+    def _trades(self, first: int, last: int) -> list[_Trade]:
+        blocks = range(first // BLOCK_S, (last - 1) // BLOCK_S + 1)
+        return [
+            trade for block in blocks for trade in self._block(block) if first * 1_000 <= trade.at_ms < last * 1_000
+        ]
+
+    def _print(self, trade: _Trade) -> Print:
+        return Print(
+            self._symbol,
+            FIRST_TRADE_ID + trade.number,
+            trade.price_ticks * self._tick,
+            trade.lots * self._lot,
+            trade.is_buyer_maker,
+            self._origin + trade.at_ms * 1_000,
+        )
 
     def book_change(self, tick: int) -> BookChange | None:
         """What the book has changed at this fifth of a second, or None; must be asked in time order."""
-        second, part = divmod(tick, TICKS_PER_S)
-        best = self._best_bid_level(second, part / TICKS_PER_S)
-        epoch = second // 4
+        best = self._best_bid_level(tick / TICKS_PER_S)
+        epoch = tick // (4 * TICKS_PER_S)
         if self._shown == (best, epoch):
             return None
         self._shown = (best, epoch)
@@ -159,18 +192,17 @@ class SymbolMarket:
             self._symbol, first_update_id, update_id, changed_bids, changed_asks, at, is_snapshot=is_first
         )
 
-    def _best_bid_level(self, second: int, fraction: float) -> int:
-        log_price = self._path.at(second) * (1 - fraction) + self._path.at(second + 1) * fraction
-        return int(self._base_price * math.exp(log_price) / self._tick_value) // self._level_ticks
+    def _best_bid_level(self, time_s: float) -> int:
+        return int(self._base_price * math.exp(self._path.at(time_s)) / self._tick_value) // self._level_ticks
 
     def _level(self, level: int, rank: int, epoch: int) -> Level:
         noise = uniform(self._key, _SALTS["level"], level, epoch)
-        notional = 900.0 * (1 + rank) * math.exp(2.2 * noise)
+        notional = 1_500.0 * (1 + rank) * math.exp(2.2 * noise)
         price = level * self._level_ticks
         lots = max(1, int(notional / (price * self._tick_value) / self._lot_value))
         return price * self._tick, lots * self._lot
 
-    def _block(self, number: int) -> list[Print]:
+    def _block(self, number: int) -> list[_Trade]:
         found = self._blocks.get(number)
         if found is None:
             if len(self._blocks) > 64:
@@ -178,40 +210,30 @@ class SymbolMarket:
             found = self._blocks[number] = self._make_block(number)
         return found
 
-    def _make_block(self, number: int) -> list[Print]:
-        first_second = number * BLOCK_S
-        offsets = sorted(
-            int(uniform(self._key, _SALTS["time"], number, i) * BLOCK_S * 1_000) for i in range(BLOCK_TRADES)
+    def _make_block(self, number: int) -> list[_Trade]:
+        first_trade = number * BLOCK_TRADES
+        length_ms = BLOCK_S * 1_000
+        times = sorted(
+            number * length_ms + mixed(self._key, _SALTS["time"], first_trade + i, 0) % length_ms
+            for i in range(BLOCK_TRADES)
         )
-        wildness = self._path.weight_at(first_second)
+        notional = _TRADE_NOTIONAL * self._path.weight_at(number * BLOCK_S)
         block = []
-        for i, offset_ms in enumerate(offsets):
-            trade = number * BLOCK_TRADES + i
-            second, part_ms = divmod(offset_ms, 1_000)
+        for trade, at_ms in enumerate(times, start=first_trade):
             # Trades meet the book as it stood at the last of its changes.
-            seen = part_ms * TICKS_PER_S // 1_000 / TICKS_PER_S
-            best = self._best_bid_level(first_second + second, seen)
-            is_buyer_maker = uniform(self._key, _SALTS["side"], trade, 0) < 0.5
-            price = (best if is_buyer_maker else best + 1) * self._level_ticks
-            notional = 60.0 * wildness * math.exp(1.3 * gauss(self._key, _SALTS["quantity"], trade, 0))
-            lots = max(1, int(notional / (price * self._tick_value) / self._lot_value))
-            block.append(
-                Print(
-                    self._symbol,
-                    1_000_000_000 + trade,
-                    price * self._tick,
-                    lots * self._lot,
-                    is_buyer_maker,
-                    self._origin + (first_second * 1_000 + offset_ms) * 1_000,
-                )
-            )
+            best = self._best_bid_level(at_ms * TICKS_PER_S // 1_000 / TICKS_PER_S)
+            bits = mixed(self._key, _SALTS["trade"], trade, 0)
+            is_buyer_maker = bits & 1 == 0
+            price_ticks = (best if is_buyer_maker else best + 1) * self._level_ticks
+            # Exponentially distributed: many small trades, a few large ones.
+            quantity = -math.log((bits >> 11 | 1) / (1 << 53)) * notional / (price_ticks * self._tick_value)
+            lots = max(1, int(quantity / self._lot_value))
+            block.append(_Trade(trade, at_ms, price_ticks, lots, is_buyer_maker))
         return block
 
     def _last_price_before(self, second: int) -> Decimal:
-        block = second // BLOCK_S
-        start = self._origin + second * SECOND_US
-        earlier = [trade for trade in self._block(block - 1) + self._block(block) if trade.at < start]
-        return earlier[-1].price
+        earlier = self._trades(second - 2 * BLOCK_S, second)
+        return earlier[-1].price_ticks * self._tick
 
 
 class GeneratedTape:

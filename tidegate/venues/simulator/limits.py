@@ -1,4 +1,4 @@
-"""Rate limits in windows that are aligned to the wall clock: request weight of the one address, orders of each account."""
+"""Rate limits in windows aligned to the wall clock: request weight of the one address, orders of each account."""
 
 from tidegate.domain.ids import AccountId
 from tidegate.venues.simulator.wire import WireError

@@ -25,9 +25,7 @@ class Market:
         self.symbol = symbol
         self.wire_symbol = stream_symbol(symbol)
         self.book = Book()
-        self.bars = BarSeries(
-            lambda base, start, end: tape.history(symbol, base, start, end), tape.bases, begins_at
-        )
+        self.bars = BarSeries(lambda base, start, end: tape.history(symbol, base, start, end), tape.bases, begins_at)
         self.prints: deque[Print] = deque(maxlen=PRINTS_KEPT)
         self.best: tuple[Level, Level] = (_NONE, _NONE)
         self._prefix = self.wire_symbol.lower()
@@ -127,8 +125,8 @@ class Market:
     def _fold(self, item: Print) -> None:
         if self._folds_prints:
             self.bars.add_print(
-            item.price, item.quantity, at=item.at, is_buyer_maker=item.is_buyer_maker, trade_id=item.trade_id
-        )
+                item.price, item.quantity, at=item.at, is_buyer_maker=item.is_buyer_maker, trade_id=item.trade_id
+            )
         self.prints.append(item)
 
     def _change_book(self, item: BookChange) -> None:
@@ -212,9 +210,7 @@ class Market:
         )
 
     def _publish_kline(self, interval: str, bar: Bar, at: int, *, is_closed: bool) -> None:
-        self._publish(
-            f"kline_{interval}", frames.kline(self.wire_symbol, interval, bar, at=at, is_closed=is_closed)
-        )
+        self._publish(f"kline_{interval}", frames.kline(self.wire_symbol, interval, bar, at=at, is_closed=is_closed))
 
     def _wanted(self, kind: str) -> bool:
         return self._streams.is_wanted(self._prefix, kind)

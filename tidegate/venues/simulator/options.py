@@ -58,9 +58,7 @@ def parse_balances(text: str) -> dict[str, Decimal]:
     for entry in filter(None, text.split(",")):
         asset, found, quantity = entry.partition("=")
         if not found or not asset.isalnum():
-            raise Invalid(
-                f"balance must look like USDT=10000,BTC=1, not {entry!r}.", code="simulator.balance_invalid"
-            )
+            raise Invalid(f"balance must look like USDT=10000,BTC=1, not {entry!r}.", code="simulator.balance_invalid")
         balances[asset.upper()] = decimal_of(quantity, f"balance of {asset}")
     return balances
 

@@ -72,10 +72,14 @@ def queried(order: Order) -> Json:
 
 def cancelled(order: Order, at: int) -> Json:
     """The answer to a cancel: `clientOrderId` is the cancel's own id."""
-    return acknowledged(order, at) | {
-        "origClientOrderId": order.client_order_id,
-        "clientOrderId": order.cancel_client_id,
-    } | _state(order)
+    return (
+        acknowledged(order, at)
+        | {
+            "origClientOrderId": order.client_order_id,
+            "clientOrderId": order.cancel_client_id,
+        }
+        | _state(order)
+    )
 
 
 def _state(order: Order) -> Json:

@@ -66,7 +66,11 @@ def check_ws(credential: Credential, values: Mapping[str, str], now_ms: int) -> 
 
 def unsigned(raw: bytes) -> bytes:
     """A query or body without its signature parameter, otherwise byte for byte."""
-    return _SIGNATURE.sub(b"", raw, count=1).lstrip(b"&") if raw.startswith(b"signature=") else _SIGNATURE.sub(b"", raw, count=1)
+    return (
+        _SIGNATURE.sub(b"", raw, count=1).lstrip(b"&")
+        if raw.startswith(b"signature=")
+        else _SIGNATURE.sub(b"", raw, count=1)
+    )
 
 
 def check_window(params: Params, now_ms: int) -> None:

@@ -21,6 +21,7 @@ class Outbox:
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
         self._frames: asyncio.Queue[str | None] = asyncio.Queue()
+        self._has_ended = asyncio.Event()
         self.is_closed = False
 
     def put(self, frame: bytes) -> None:
@@ -42,15 +43,25 @@ class Outbox:
         """Frames not yet handed to the socket."""
         return self._frames.qsize()
 
+    async def drained(self) -> None:
+        """Wait until the queue is empty or the socket is gone."""
+        waits = [asyncio.ensure_future(self._frames.join()), asyncio.ensure_future(self._has_ended.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
     async def write_all(self) -> None:
         """Send until closed; a vanished peer ends it quietly."""
         try:
             while (frame := await self._frames.get()) is not None:
                 await self._socket.send_text(frame)
+                self._frames.task_done()
             if self._socket.application_state is WebSocketState.CONNECTED:
                 await self._socket.close(1001)
         except (WebSocketDisconnect, RuntimeError):
             self.is_closed = True  # the peer went first; the reader of this socket ends too
+        finally:
+            self._has_ended.set()
 
 
 class StreamConnection:
@@ -136,6 +147,10 @@ class Streams:
         for connection in self._connections:
             connection.outbox.close()
         return len(self._connections)
+
+    async def drained(self) -> None:
+        """Wait until every frame that is queued now has been handed to its socket."""
+        await asyncio.gather(*(connection.outbox.drained() for connection in self._connections))
 
     @property
     def backlog(self) -> int:

@@ -111,5 +111,5 @@ class Tape(Protocol):
         ...
 
     def history(self, symbol: str, base: str, start: int, end: int) -> list[Bar]:
-        """Closed bars of base interval 1s or 1m with `start <= opened_at < end` (µs) that the tape itself does not print."""
+        """Closed bars of a base interval with `start <= opened_at < end` (µs) that the tape itself does not tell."""
         ...

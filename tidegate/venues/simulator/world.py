@@ -25,6 +25,7 @@ from tidegate.kit.ids import seeded_random
 from tidegate.venues.simulator import order_frames
 from tidegate.venues.simulator.accounts import AccountStreams
 from tidegate.venues.simulator.faults import Faults
+from tidegate.venues.simulator.frames import Json
 from tidegate.venues.simulator.journal import Journal
 from tidegate.venues.simulator.limits import Limits
 from tidegate.venues.simulator.market import Market
@@ -66,7 +67,7 @@ class World:
         self.markets: dict[str, Market] = {}
         self._stale_books: set[str] = set()
         self._random = seeded_random(options.seed)
-        self._late: deque[tuple[AccountId, order_frames.Json]] = deque()
+        self._late: deque[tuple[AccountId, Json]] = deque()
         self._saved_at_s = clock.monotonic_s()
 
     @property
@@ -164,7 +165,7 @@ class World:
             return
         first = self.journal.sequence + 1
         self.journal.append(events, {"position": self.position, "mark": self.mark})
-        told: list[tuple[AccountId, order_frames.Json]] = []
+        told: list[tuple[AccountId, Json]] = []
         for number, event in enumerate(events, start=first):
             self.records.apply(event)
             account_id = account_of(event)
@@ -204,8 +205,8 @@ class World:
         elif isinstance(event, Traded) and event.order.filled_quantity == event.trade.quantity:
             self.limits.count_orders(account_id, -5 if event.trade.is_maker else -1, now_ms)
 
-    def _tell(self, told: Sequence[tuple[AccountId, order_frames.Json]]) -> None:
-        # The venue promises no order between an answer and its events: in lockstep events go first, else the seed draws.
+    def _tell(self, told: Sequence[tuple[AccountId, Json]]) -> None:
+        # The venue promises no order between an answer and its events: in lockstep events go first, else chance.
         waits = bool(self._late)
         if not waits and (self.options.is_lockstep or self._random.random() < 0.5):
             for account_id, payload in told:

@@ -1,0 +1,1 @@
+"""What accounts answer over HTTP; one file per noun."""

@@ -1,0 +1,255 @@
+"""The engine as a role: takes its shards, loads and reconciles their accounts, then listens until it is stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from tidegate.accounts.model import TradingAccount
+from tidegate.app.account import Account, Surroundings
+from tidegate.app.courier import CallAnswered, ConcurrentCourier, SerialCourier
+from tidegate.app.engine import AccountNews, Committed, Engine, Tick
+from tidegate.app.loading import Origin, differences, load, open_books, spec_of
+from tidegate.app.lockstep import StepGate
+from tidegate.app.marks import Marks
+from tidegate.app.settings import Settings
+from tidegate.bots.model import Bot, BotState
+from tidegate.domain.errors import Unavailable
+from tidegate.domain.ids import AccountId, Environment, shard_of
+from tidegate.domain.instruments import Instrument
+from tidegate.domain.messages import CandleClosed, Command, MarketMessage, Signal, decode, to_json
+from tidegate.domain.orders import OrderStatus
+from tidegate.domain.ports import Venue
+from tidegate.execution.model import Order
+from tidegate.kit.bus import FROM_START, Bus
+from tidegate.kit.clock import Clock
+from tidegate.kit.db import FencedOut, Store, lease_of
+from tidegate.kit.ids import new_id, new_trace_id
+from tidegate.market.model import Series
+from tidegate.risk.model import tightest
+from tidegate.risk.repository import Level, LimitBook, load_limits
+from tidegate.signals.service import SignalService
+
+TICK_S = 0.1
+COMMANDS_BLOCK_MS = 500
+STOP_S = 10.0  # how long calls under way may finish
+COMMITTED_CHANNEL = "committed"
+DECISIONS_CHANNEL = "decisions"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParts:
+    """What wiring hands the engine."""
+
+    settings: Settings
+    store: Store
+    bus: Bus
+    clock: Clock
+    venues: Mapping[AccountId, Venue]
+    accounts: Sequence[TradingAccount]
+    instruments: Mapping[str, Instrument]
+    acknowledge: Callable[[int], Awaitable[None]] | None  # in lockstep only
+    want: Callable[[Sequence[Series]], Awaitable[None]]  # ask whoever runs the ingest for candles
+    holder: str
+
+
+class EngineRole:
+    """Everything around the engine that waits; its tasks live in the group that it is given."""
+
+    def __init__(self, parts: EngineParts, tasks: asyncio.TaskGroup, *, computes_signals: bool) -> None:
+        self._parts = parts
+        self._tasks = tasks
+        self._marks = Marks()
+        self._limits = LimitBook()
+        self._gate: StepGate | None = None
+        self._courier: ConcurrentCourier | SerialCourier = (
+            ConcurrentCourier(parts.venues, self._deliver, tasks)
+            if parts.acknowledge is None
+            else SerialCourier(parts.venues, self._deliver)
+        )
+        self.signals = SignalService()
+        self.engine = Engine(
+            store=parts.store,
+            clock=parts.clock,
+            marks=self._marks,
+            courier=self._courier,
+            keeper=self,
+            signals=self.signals if computes_signals else None,
+            shards=parts.settings.shards,
+        )
+
+    # ── life ──
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Lease, load, listen and reconcile; at the end let calls finish and give the leases back."""
+        parts = self._parts
+        await self._lease()
+        self._limits = await self._load_limits()
+        for origin in parts.accounts:
+            if shard_of(origin.account_id, parts.settings.shards) in self.engine.fences:
+                await self.load(origin.account_id)
+        if parts.acknowledge is not None:
+            self._gate = StepGate(self.engine.offer, self._courier, self.engine.accounts, parts.acknowledge)
+        work = {
+            "leases": self._renew(),
+            "ticks": self._tick(),
+            "commands": self._read_commands(),
+            **{f"events:{account_id}": self._listen(account_id) for account_id in self.engine.accounts},
+        }
+        background = [self._tasks.create_task(each, name=name) for name, each in work.items()]
+        for account in list(self.engine.accounts.values()):
+            await self._reconcile(account)
+        try:
+            yield
+        finally:
+            for task in background:
+                task.cancel()
+            async with asyncio.timeout(STOP_S):
+                await self._courier.drain()
+            for shard, fence in self.engine.fences.items():
+                await parts.store.renew_lease(lease_of(shard), parts.holder, fence, parts.clock.now_us(), 0)
+
+    async def begin(self) -> None:
+        """Everybody is ready: in lockstep the tape may move."""
+        if self._gate is not None:
+            await self._gate.begin()
+
+    async def hear(self, message: MarketMessage | Signal) -> None:
+        """Market data and signals, from this process or another."""
+        if self._gate is not None:
+            await self._gate.on_market(message)
+        else:
+            await self.engine.offer(message)
+
+    async def warm_up(self, history: Sequence[CandleClosed]) -> None:
+        """Candles from before the first live one: they teach the rules and the marks, and trade nothing."""
+        now = self._parts.clock.now_us()
+        self.signals.warm_up(closed.candle for closed in history)
+        for closed in history:
+            candle = closed.candle
+            self._marks.on_close(candle.symbol, candle.close, candle.closes_at, now)
+
+    # ── leases ──
+
+    async def _lease(self) -> None:
+        """Take every shard that is free; without one there is nothing to do, so wait for the first."""
+        parts = self._parts
+        ttl_us = parts.settings.lease_s * 1_000_000
+        while not self.engine.fences:
+            for shard in range(parts.settings.shards):
+                now = parts.clock.now_us()
+                fence = await parts.store.acquire_lease(lease_of(shard), parts.holder, now, ttl_us)
+                if fence is not None:
+                    self.engine.fences[shard] = fence
+            if not self.engine.fences:
+                _log.info("engine.waiting_for_lease", shards=parts.settings.shards)
+                await asyncio.sleep(parts.settings.lease_s / 5)
+
+    async def _renew(self) -> None:
+        """Keep the leases; a lost one ends the role, which begins anew."""
+        parts = self._parts
+        ttl_us = parts.settings.lease_s * 1_000_000
+        while True:
+            await asyncio.sleep(parts.settings.lease_s / 3)
+            for shard, fence in self.engine.fences.items():
+                now = parts.clock.now_us()
+                if not await parts.store.renew_lease(lease_of(shard), parts.holder, fence, now, ttl_us):
+                    raise FencedOut(f"The lease {lease_of(shard)} was lost; this engine stops.")
+
+    # ── accounts ──
+
+    async def load(self, account_id: AccountId) -> Account:
+        """The account as the last commit left it; what was in flight then is in doubt now."""
+        parts = self._parts
+        trading = next(each for each in parts.accounts if each.account_id == account_id)
+        around = Surroundings(
+            instruments=parts.instruments,
+            marks=self._marks,
+            limits=self._limits,
+            wall_now=parts.clock.now_us,
+            fence_ms=parts.settings.fence_ms,
+            holds_oco=parts.venues[account_id].capabilities.holds_oco,
+        )
+        origin = Origin(account_id, trading.venue, Environment(trading.environment))
+        account, sequence = await load(parts.store, origin, around, new_id)
+        self.engine.adopt(account, sequence)
+        for bot in account.bots.all():
+            if bot.state is not BotState.STOPPED:
+                await self.meet(bot)
+        return account
+
+    async def meet(self, bot: Bot) -> None:
+        """A bot starts to listen: its signal is computed, its candles are asked for."""
+        if self.signals.require(spec_of(bot.config)):
+            await self._parts.want([Series(bot.config.symbol, bot.config.timeframe)])
+
+    async def _reconcile(self, account: Account) -> None:
+        """Ask what became of everything in doubt, then compare the books; until they agree nothing enters."""
+        venue = self._parts.venues[account.account_id]
+        await open_books(account, venue, new_trace_id(), self._parts.clock.now_us())
+        while True:
+            await self.engine.offer(Tick())
+            await self._courier.drain()
+            if not any(_is_in_doubt(order) for order in account.execution.orders.live()):
+                found = differences(account, await venue.balances())
+                if not found:
+                    account.hindrance = None
+                    _log.info("engine.account_reconciled", account_id=account.account_id)
+                    return
+                account.hindrance = f"The books differ from the venue: {', '.join(found)}."
+                _log.warning("engine.books_differ", account_id=account.account_id, differences=found)
+            await asyncio.sleep(TICK_S)
+
+    async def _load_limits(self) -> LimitBook:
+        stored = await load_limits(self._parts.store)
+        platform = (Level.PLATFORM, "")
+        defaults = self._parts.settings.risk.limits()
+        return LimitBook({**stored.by_key, platform: tightest(defaults, stored.by_key.get(platform, defaults))})
+
+    # ── what comes in ──
+
+    async def _listen(self, account_id: AccountId) -> None:
+        async for event in self._parts.venues[account_id].events():
+            if self._gate is not None:
+                await self._gate.on_account(account_id, event)
+            else:
+                await self.engine.offer(AccountNews(account_id, event))
+
+    async def _deliver(self, answered: CallAnswered) -> None:
+        await self.engine.offer(answered)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self.engine.offer(Tick())
+
+    async def _read_commands(self) -> None:
+        """Every command of our shards, from the oldest that is kept: the inbox says which were obeyed."""
+        cursors = {f"commands:{shard}": FROM_START for shard in self.engine.fences}
+        while True:
+            for entry in await self._parts.bus.read(cursors, COMMANDS_BLOCK_MS):
+                cursors[entry.stream] = entry.id
+                command = decode(entry.payload)
+                if isinstance(command, Command) and command.account_id in self.engine.accounts:
+                    await self.engine.offer(command)
+
+    # ── what goes out ──
+
+    async def committed(self, committed: Committed) -> None:
+        """Wake the relay, and the one who waits for a decision; both may miss it and look for themselves."""
+        try:
+            if committed.facts:
+                await self._parts.bus.notify(COMMITTED_CHANNEL, b"")
+            if committed.outcome is not None:
+                await self._parts.bus.notify(DECISIONS_CHANNEL, to_json(committed.outcome))
+        except Unavailable as error:
+            _log.warning("engine.bus_unavailable", reason=str(error))
+
+
+def _is_in_doubt(order: Order) -> bool:
+    return order.status in (OrderStatus.UNKNOWN, OrderStatus.PENDING) or bool(order.missing_quantity)

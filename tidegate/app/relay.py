@@ -1,0 +1,79 @@
+"""The relay: reads the committed log by cursor and tells the screens; a leased singleton.
+
+Each account's events leave in their order. A crash repeats what was told after the last cursor, so that listeners see
+every event at least once; the sequence in each notice tells a repetition.
+"""
+
+import asyncio
+
+from sqlalchemy import and_, or_, select
+
+from tidegate.domain.ids import AccountId
+from tidegate.kit.bus import Bus
+from tidegate.kit.db import Database, Store, WriteSet, event_cursors, event_heads, events
+from tidegate.kit.db.statements import Row
+
+EVENTS_CHANNEL = "events"
+COMMITTED_CHANNEL = "committed"
+_CONSUMER = "screens"
+_BATCH = 500
+_LOOK_S = 0.5  # a lost notice costs so much
+
+
+class Relay:
+    """One consumer of the log."""
+
+    def __init__(self, database: Database, store: Store, bus: Bus) -> None:
+        self._database = database
+        self._store = store
+        self._bus = bus
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            while True:
+                self._news.clear()
+                if not await self.tell():
+                    try:
+                        async with asyncio.timeout(_LOOK_S):
+                            await self._news.wait()
+                    except TimeoutError:
+                        continue
+
+    async def tell(self) -> int:
+        """Tell one batch of every account with news; how many events that were."""
+        behind = await self._database.fetch(
+            select(event_heads.c.account_id, event_heads.c.sequence, event_cursors.c.sequence.label("told"))
+            .outerjoin(
+                event_cursors,
+                and_(event_cursors.c.account_id == event_heads.c.account_id, event_cursors.c.consumer == _CONSUMER),
+            )
+            .where(or_(event_cursors.c.sequence.is_(None), event_cursors.c.sequence < event_heads.c.sequence))
+        )
+        return sum([await self._tell_account(AccountId(row["account_id"]), row["told"] or 0) for row in behind])
+
+    async def _tell_account(self, account_id: AccountId, told: int) -> int:
+        rows = await self._database.fetch(
+            select(events)
+            .where(events.c.account_id == account_id, events.c.sequence > told)
+            .order_by(events.c.sequence)
+            .limit(_BATCH)
+        )
+        for row in rows:
+            await self._bus.notify(EVENTS_CHANNEL, notice(dict(row)))
+        if rows:
+            told_to = WriteSet()
+            told_to.upsert(event_cursors, consumer=_CONSUMER, account_id=account_id, sequence=rows[-1]["sequence"])
+            await self._store.commit(told_to)
+        return len(rows)
+
+    async def _listen(self) -> None:
+        async for _ in self._bus.listen(COMMITTED_CHANNEL):
+            self._news.set()
+
+
+def notice(row: Row) -> bytes:
+    """One event as listeners get it: account, sequence and the message as it was logged."""
+    return f'{{"account_id":"{row["account_id"]}","sequence":{row["sequence"]},"message":{row["payload"]}}}'.encode()

@@ -1,0 +1,270 @@
+"""The parts of one Tidegate on one machine: child processes that are started in order, kept alive, stopped in reverse.
+
+A part is ready with its first line on stdout (a JSON object); its log goes to a file. A part that ends is started again
+after a pause, and the others stay. Every part that is ours ends when its stdin closes, so none outlives its supervisor.
+"""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tidegate.app.settings import child_environment
+from tidegate.domain.errors import Conflict, TidegateError, Unavailable
+from tidegate.kit.clock import Clock, SystemClock
+from tidegate.kit.connections import BackOff, Connection
+
+LOG_BYTES_MAX = 20_000_000
+_PAUSES = BackOff(first_s=0.2, pause_s_max=10.0)
+_STEADY_S = 30.0  # a part that ran so long begins its pauses anew
+_PROBE_S = 0.02
+_HOUSEKEEPING_S = 60.0
+_LINE_BYTES_MAX = 1 << 20
+
+Ready = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One child process."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)  # on top of ours
+    probe: Callable[[], bool] | None = None  # of a foreign program, which prints no line when it is ready
+    start_s: float = 30.0
+    stop_s: float = 3.0  # from the request to end until SIGKILL
+
+
+class PartFailed(Unavailable):
+    """A part ended before it was ready; the sentence is its own."""
+
+    code = "up.part_failed"
+
+    def __init__(self, detail: str, exit_code: int) -> None:
+        super().__init__(detail)
+        self.exit_code = exit_code
+
+
+class DataFolderLock:
+    """One supervisor a data folder, until `release` or the end of the process."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = (folder / "lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise Conflict(
+                f"Tidegate already runs on {folder} (process {holder}): stop it, or name another folder in"
+                " TIDEGATE_DATA_DIR.",
+                code="up.data_folder_busy",
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let another supervisor have the folder."""
+        self._file.close()
+
+
+class Child:
+    """One part, through all its processes."""
+
+    def __init__(self, part: Part, logs: Path, clock: Clock) -> None:
+        self.part = part
+        self.starts = 0
+        self._log = logs / f"{part.name}.log"
+        self._clock = clock
+        self._process: asyncio.subprocess.Process | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self._log_start = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def start(self) -> Ready:
+        """A new process; returns when it is ready, raises `PartFailed` with its last words when it never is."""
+        self.starts += 1
+        self.trim_log()
+        with self._log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = await asyncio.create_subprocess_exec(
+                *self.part.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=child_environment(**self.part.environment),
+                start_new_session=True,  # Ctrl-C reaches only us, and we stop in order
+                limit=_LINE_BYTES_MAX,
+            )
+        try:
+            async with asyncio.timeout(self.part.start_s):
+                ready = await self._wait_until_ready(self._process)
+        except TimeoutError:
+            await self.stop()
+            raise PartFailed(f"{self.part.name} was not ready within {self.part.start_s:g} s: see {self._log}.", 3)
+        self._draining = asyncio.create_task(_drain(self._process))
+        return ready
+
+    async def ended(self) -> int:
+        """Wait for the end of the process: its exit code."""
+        assert self._process is not None, "the part was never started"
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Ask it to end, and insist after `stop_s`."""
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                async with asyncio.timeout(self.part.stop_s):
+                    await process.wait()
+            except TimeoutError:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if self._draining is not None:
+            await self._draining
+            self._draining = None
+
+    def trim_log(self) -> None:
+        """Keep one older file; the process goes on appending to the same one."""
+        with suppress(FileNotFoundError):
+            if self._log.stat().st_size > LOG_BYTES_MAX:
+                shutil.copyfile(self._log, self._log.with_suffix(".log.old"))
+                os.truncate(self._log, 0)
+
+    def last_words(self) -> str:
+        """The last sentence on its stderr that was meant for people, since the last start."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()
+        spoken = [line for line in lines if line.strip() and not line.startswith(("{", " ", "Traceback"))]
+        return spoken[-1] if spoken else ""
+
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> Ready:
+        assert process.stdout is not None
+        if self.part.probe is None:
+            line = await process.stdout.readline()
+            if line:
+                ready: dict[str, object] = msgspec.json.decode(line, type=dict)
+                return ready
+        else:
+            while process.returncode is None:
+                if self.part.probe():
+                    return {}
+                await asyncio.sleep(_PROBE_S)
+        exit_code = await process.wait()
+        sentence = self.last_words() or f"{self.part.name} ended with code {exit_code}: see {self._log}."
+        raise PartFailed(sentence.removeprefix("Error: "), exit_code)
+
+
+class Supervisor:
+    """Starts parts one after the other, keeps them, and stops them in reverse; `started` and `stopped` record both."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None], clock: Clock | None = None) -> None:
+        self._logs = folder / "logs"
+        self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._say = say
+        self._clock = clock or SystemClock()
+        self._children: dict[str, Child] = {}
+        self._keeping: dict[str, asyncio.Task[None]] = {}
+        self.started: list[str] = []
+        self.stopped: list[str] = []
+
+    async def start(self, part: Part) -> Ready:
+        """Start one more part and keep it from now on."""
+        child = self._children[part.name] = Child(part, self._logs, self._clock)
+        ready = await child.start()
+        self.started.append(part.name)
+        self._keeping[part.name] = asyncio.create_task(self._keep(child))
+        return ready
+
+    async def restart(self, names: list[str]) -> None:
+        """New processes for these parts, all at once: their code has changed."""
+        known = [name for name in names if name in self._keeping]
+        for name in known:
+            self._keeping[name].cancel()
+        await asyncio.gather(*(self._children[name].stop() for name in known))
+        for name in known:
+            self._keeping[name] = asyncio.create_task(self._begin_anew(self._children[name]))
+
+    async def keep_house(self) -> None:
+        """Keep logs short until cancelled."""
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_S)
+            for child in self._children.values():
+                child.trim_log()
+
+    async def stop(self) -> None:
+        """Stop every part, the last first."""
+        for task in self._keeping.values():
+            task.cancel()
+        for name, child in reversed(self._children.items()):
+            await child.stop()
+            self.stopped.append(name)
+
+    def pids(self) -> dict[str, int | None]:
+        """Of the running processes."""
+        return {name: child.pid for name, child in self._children.items()}
+
+    async def _keep(self, child: Child) -> None:
+        pauses = Connection(child.part.name, clock=self._clock, back_off=_PAUSES)
+        while True:
+            started_s = self._clock.monotonic_s()
+            exit_code = await child.ended()
+            await child.stop()
+            if self._clock.monotonic_s() - started_s > _STEADY_S:
+                pauses.opened()
+            await self._try_again(child, pauses, _end_of(exit_code))
+
+    async def _begin_anew(self, child: Child) -> None:
+        try:
+            await child.start()
+            self._say(f"{child.part.name} runs the changed code.")
+        except PartFailed as failure:
+            pauses = Connection(child.part.name, clock=self._clock, back_off=_PAUSES)
+            await self._try_again(child, pauses, str(failure))
+        await self._keep(child)
+
+    async def _try_again(self, child: Child, pauses: Connection, reason: str) -> None:
+        """Start it until it is ready, with longer and longer pauses."""
+        while True:
+            pause_s = pauses.failed(reason)
+            self._say(f"{child.part.name} ended ({reason.rstrip('.')}); it starts again in {pause_s:.1f} s.")
+            await asyncio.sleep(pause_s)
+            try:
+                await child.start()
+            except (TidegateError, OSError) as failure:
+                reason = str(failure)
+                continue
+            self._say(f"{child.part.name} runs again.")
+            return
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    """Nobody reads what a part prints after its first line, and a full pipe would stop it."""
+    assert process.stdout is not None
+    while await process.stdout.read(65_536):
+        pass
+
+
+def _end_of(exit_code: int) -> str:
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
