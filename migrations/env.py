@@ -36,7 +36,6 @@ context.configure(
     compare_type=True,
     render_as_batch=True,  # SQLite changes a table by making a new one
     render_item=render_our_types,
-    transactional_ddl=True,  # all or nothing, also on SQLite
 )
 with context.begin_transaction():
     context.run_migrations()

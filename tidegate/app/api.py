@@ -30,7 +30,7 @@ PUBLIC = frozenset(
     }
 )
 _ENDPOINTS = "endpoints"
-_PATTERNS = ("*/endpoints.py", "*/endpoints/*.py", "venues/*/endpoints.py", "venues/*/endpoints/*.py")
+_PATTERNS = ("**/endpoints.py", "**/endpoints/*.py")
 _PARAMETER = re.compile(r"\{[^}]*\}")
 
 
@@ -89,7 +89,7 @@ def create_app(
 
 
 def discover(package: str = tidegate.__name__) -> list[Resource]:
-    """Every `endpoints.py` and `endpoints/<noun>.py` of a stage or a venue, by noun."""
+    """Every `endpoints.py` (of a stage, a venue or a room) and every `endpoints/<noun>.py`, by noun."""
     # The folders are looked at and not imported: a stage without endpoints costs this process nothing.
     root = Path(importlib.import_module(package).__path__[0])
     files = {file for pattern in _PATTERNS for file in root.glob(pattern) if file.stem != "__init__"}

@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,11 @@ from pathlib import Path
 import msgspec
 
 from tidegate.app.settings import child_environment
-from tidegate.domain.errors import Conflict, TidegateError, Unavailable
+from tidegate.domain.errors import Conflict, Unavailable
 from tidegate.kit.clock import Clock, SystemClock
-from tidegate.kit.connections import BackOff, Connection
 
 LOG_BYTES_MAX = 20_000_000
-_PAUSES = BackOff(first_s=0.2, pause_s_max=10.0)
+_PAUSE_S_MIN, _PAUSE_S_MAX = 0.2, 10.0  # doubled after every failure
 _STEADY_S = 30.0  # a part that ran so long begins its pauses anew
 _PROBE_S = 0.02
 _HOUSEKEEPING_S = 60.0
@@ -197,11 +196,10 @@ class Supervisor:
         self._keeping[part.name] = asyncio.create_task(self._keep(child))
         return ready
 
-    async def restart(self, names: list[str]) -> None:
+    async def restart(self, names: Sequence[str]) -> None:
         """New processes for these parts, all at once: their code has changed."""
         known = [name for name in names if name in self._keeping]
-        for name in known:
-            self._keeping[name].cancel()
+        await self._let_go(known)
         await asyncio.gather(*(self._children[name].stop() for name in known))
         for name in known:
             self._keeping[name] = asyncio.create_task(self._begin_anew(self._children[name]))
@@ -215,8 +213,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop every part, the last first."""
-        for task in self._keeping.values():
-            task.cancel()
+        await self._let_go(list(self._keeping))
         for name, child in reversed(self._children.items()):
             await child.stop()
             self.stopped.append(name)
@@ -225,38 +222,43 @@ class Supervisor:
         """Of the running processes."""
         return {name: child.pid for name, child in self._children.items()}
 
+    async def _let_go(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._keeping[name].cancel()
+        await asyncio.gather(*(self._keeping[name] for name in names), return_exceptions=True)
+
     async def _keep(self, child: Child) -> None:
-        pauses = Connection(child.part.name, clock=self._clock, back_off=_PAUSES)
+        pause_s = _PAUSE_S_MIN
         while True:
             started_s = self._clock.monotonic_s()
-            exit_code = await child.ended()
+            reason = _end_of(await child.ended())
             await child.stop()
             if self._clock.monotonic_s() - started_s > _STEADY_S:
-                pauses.opened()
-            await self._try_again(child, pauses, _end_of(exit_code))
+                pause_s = _PAUSE_S_MIN
+            pause_s = await self._start_again(child, reason, pause_s)
 
     async def _begin_anew(self, child: Child) -> None:
         try:
             await child.start()
-            self._say(f"{child.part.name} runs the changed code.")
         except PartFailed as failure:
-            pauses = Connection(child.part.name, clock=self._clock, back_off=_PAUSES)
-            await self._try_again(child, pauses, str(failure))
+            await self._start_again(child, str(failure), _PAUSE_S_MIN)
+        else:
+            self._say(f"{child.part.name} runs the changed code.")
         await self._keep(child)
 
-    async def _try_again(self, child: Child, pauses: Connection, reason: str) -> None:
-        """Start it until it is ready, with longer and longer pauses."""
+    async def _start_again(self, child: Child, reason: str, pause_s: float) -> float:
+        """Start it until it is ready; the pause for the next time."""
         while True:
-            pause_s = pauses.failed(reason)
             self._say(f"{child.part.name} ended ({reason.rstrip('.')}); it starts again in {pause_s:.1f} s.")
             await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _PAUSE_S_MAX)
             try:
                 await child.start()
-            except (TidegateError, OSError) as failure:
+            except PartFailed as failure:
                 reason = str(failure)
                 continue
             self._say(f"{child.part.name} runs again.")
-            return
+            return pause_s
 
 
 async def _drain(process: asyncio.subprocess.Process) -> None:

@@ -1,6 +1,6 @@
 """The verbs of the exchange; each returns the events that it caused, in order, or raises `Refusal` before any."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from tidegate.domain.instruments import InstrumentStatus
 from tidegate.domain.money import plain
 from tidegate.domain.orders import OrderStatus
 from tidegate.exchange.admission import Admission
-from tidegate.exchange.book_fills import BookFills
+from tidegate.exchange.book_fills import BookFills, Levels
 from tidegate.exchange.candle_fills import CandleFills
 from tidegate.exchange.model import (
     BookModel,
@@ -31,8 +31,6 @@ from tidegate.exchange.model import (
 )
 from tidegate.exchange.settlement import Settlement
 from tidegate.exchange.state import ExchangeState
-
-Levels = Sequence[tuple[Decimal, Decimal]]  # (price, quantity), best first
 
 
 class Exchange:
@@ -54,10 +52,11 @@ class Exchange:
             if isinstance(fill_model, BookModel)
             else CandleFills(self._settlement)
         )
+        self.last_price = self._fills.last_price  # what triggers and filters are measured by; None before any data
         self._settlement.last_price = self._fills.last_price
         self._admission = Admission(by_name, self.state, self._fills)
 
-    # --- requests ------------------------------------------------------------------------------------------------------
+    # --- requests --------------------------------------------------------------------------------------
 
     def place(self, request: OrderRequest, at: int) -> Events:
         """Accept one order and let it meet the market as far as the fill model allows at this moment."""
@@ -94,9 +93,7 @@ class Exchange:
         self._refuse_unless_cancels(symbol)
         order = self.state.find(account_id, symbol, order_id=order_id, client_order_id=client_order_id)
         if order is None or not order.is_open:
-            raise Refusal(
-                RefusalCode.UNKNOWN_ORDER, f"{symbol} has no open order {order_id or client_order_id!r}."
-            )
+            raise Refusal(RefusalCode.UNKNOWN_ORDER, f"{symbol} has no open order {order_id or client_order_id!r}.")
         self._cancel(order, cancel_client_id, at)
         return self._settlement.take_events()
 
@@ -141,11 +138,9 @@ class Exchange:
         self._settlement.emit(StatusChanged(symbol, status, at))
         return self._settlement.take_events()
 
-    # --- the market ----------------------------------------------------------------------------------------------------
+    # --- the market ------------------------------------------------------------------------------------
 
-    def on_trade(
-        self, symbol: str, price: Decimal, quantity: Decimal, *, is_buyer_maker: bool, at: int
-    ) -> Events:
+    def on_trade(self, symbol: str, price: Decimal, quantity: Decimal, *, is_buyer_maker: bool, at: int) -> Events:
         """A trade of others (`book` model): sets the last price, fills resting orders behind their queue, triggers."""
         self._book().on_trade(symbol, price, quantity, is_buyer_maker=is_buyer_maker, at=at)
         return self._settlement.take_events()
@@ -169,11 +164,7 @@ class Exchange:
         self._candles().on_candle(candle)
         return self._settlement.take_events()
 
-    def last_price(self, symbol: str) -> Decimal | None:
-        """What triggers and filters are measured by; None before the first market data."""
-        return self._fills.last_price(symbol)
-
-    # --- inside --------------------------------------------------------------------------------------------------------
+    # --- inside ----------------------------------------------------------------------------------------
 
     def _cancel(self, order: Order, cancel_client_id: str, at: int) -> None:
         for leg in self.state.legs_of(order):

@@ -51,8 +51,7 @@ class LotSize:
 
     def allows(self, order: Proposal) -> bool:
         return order.quantity is None or (
-            _within(order.quantity, self.quantity_min, self.quantity_max)
-            and is_on_grid(order.quantity, self.lot_size)
+            _within(order.quantity, self.quantity_min, self.quantity_max) and is_on_grid(order.quantity, self.lot_size)
         )
 
 

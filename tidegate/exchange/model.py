@@ -38,12 +38,10 @@ class ExchangeSymbol:
 
     def __post_init__(self) -> None:
         if self.tick_size <= 0 or self.lot_size <= 0:
-            raise Invalid(
-                f"tick_size and lot_size of {self.symbol} must be above 0.", code="exchange.symbol_invalid"
-            )
+            raise Invalid(f"tick_size and lot_size of {self.symbol} must be above 0.", code="exchange.symbol_invalid")
         if not is_on_grid(self.tick_size * self.lot_size, Decimal(1).scaleb(-self.quote_scale)):
             raise Invalid(
-                f"tick_size × lot_size of {self.symbol} needs more than {self.quote_scale} decimals: raise quote_scale.",
+                f"tick_size × lot_size of {self.symbol} needs more than quote_scale={self.quote_scale} decimals.",
                 code="exchange.symbol_invalid",
             )
 
@@ -69,7 +67,7 @@ class BookModel:
     latency_us: int = 0  # from the request to its arrival at the book
 
 
-# --- requests ----------------------------------------------------------------------------------------------------------
+# --- requests --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +137,7 @@ class Refusal(Conflict):
         self.filter_name = filter_name
 
 
-# --- what is kept ------------------------------------------------------------------------------------------------------
+# --- what is kept ----------------------------------------------------------------------------------
 
 
 class EndReason(StrEnum):
@@ -246,7 +244,7 @@ class Balance:
     locked: Decimal = ZERO
 
 
-# --- events ------------------------------------------------------------------------------------------------------------
+# --- events ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,16 +311,7 @@ class StatusChanged:
     changed_at: int
 
 
-Event = (
-    OrderAccepted
-    | OrderWorking
-    | Traded
-    | OrderEnded
-    | ListChanged
-    | BalancesChanged
-    | Deposited
-    | StatusChanged
-)
+Event = OrderAccepted | OrderWorking | Traded | OrderEnded | ListChanged | BalancesChanged | Deposited | StatusChanged
 Events = Sequence[Event]
 
 # The name under which a front journals each event, and the way back.

@@ -1,6 +1,7 @@
 """Orders by hand: from a request to a command for the engine, which alone decides and writes."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,7 +11,6 @@ from tidegate.domain.messages import CancelOrder, SubmitOrder, to_json
 from tidegate.domain.orders import OrderIntent, OrderPurpose, OrderType, Side, TimeInForce
 from tidegate.execution.ports import Commands, IdempotencyKeys, Instruments, TradingAccounts
 from tidegate.execution.reading.repository import OrderReader
-from tidegate.kit.clock import Clock
 from tidegate.kit.ids import new_id, new_trace_id
 
 _WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
@@ -65,14 +65,14 @@ class OrderDesk:
         orders: OrderReader,
         commands: Commands,
         keys: IdempotencyKeys,
-        clock: Clock,
+        market_now: Callable[[], int],
     ) -> None:
         self._accounts = accounts
         self._instruments = instruments
         self._orders = orders
         self._commands = commands
         self._keys = keys
-        self._clock = clock
+        self._market_now = market_now
 
     async def place(self, tenant_id: TenantId, idempotency_key: str, wanted: HandOrder) -> Placement:
         """Send the order once, however often the same key is shown."""
@@ -99,7 +99,7 @@ class OrderDesk:
         )
         command = SubmitOrder(
             trace_id=new_trace_id(),
-            occurred_at=self._clock.now_us(),
+            occurred_at=self._market_now(),
             command_id=CommandId(name),
             account_id=account.account_id,
             intent=intent,
@@ -113,7 +113,7 @@ class OrderDesk:
         return await self._commands.send(
             CancelOrder(
                 trace_id=new_trace_id(),
-                occurred_at=self._clock.now_us(),
+                occurred_at=self._market_now(),
                 command_id=CommandId(new_id()),
                 account_id=order.intent.account_id,
                 client_order_id=ClientOrderId(order_id),

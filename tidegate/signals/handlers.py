@@ -80,10 +80,11 @@ class SignalsRole:
         return newest
 
     async def _past(self, stream: str) -> list[CandleClosed]:
-        """The candles that the stream still holds, in time order, the last revision of each."""
+        """The candles that the stream still holds, in time order: as they closed live, or else as history told them."""
         entries, cursor = await self._read_all(stream)
         messages = (decode(entry.payload) for entry in entries)
-        past = {message.candle.opened_at: message for message in messages if isinstance(message, CandleClosed)}
+        closed = [message for message in messages if isinstance(message, CandleClosed)]
+        past = {one.candle.opened_at: one for one in sorted(closed, key=lambda one: not one.is_history)}
         self._cursors.setdefault(stream, cursor)
         return [past[opened_at] for opened_at in sorted(past)]
 
@@ -123,7 +124,13 @@ class SignalsRole:
         return [entry.payload for entry, message in messages if isinstance(message, TapeAdvanced)]
 
     async def _hear(self, closed: Sequence[CandleClosed]) -> None:
-        await self._publish([signal for one in closed for signal in self._service.on_candle(one.candle, one.trace_id)])
+        signals: list[Signal] = []
+        for one in closed:
+            if one.is_history:
+                self._service.warm_up([one.candle])
+            else:
+                signals += self._service.on_candle(one.candle, one.trace_id)
+        await self._publish(signals)
 
     async def _publish(self, signals: Sequence[Signal]) -> None:
         payloads: dict[str, list[bytes]] = {}

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -146,9 +147,17 @@ def test_an_exhausted_pool_says_busy_and_soon(tell: Tell) -> None:
 
 def test_two_transactions_that_read_before_they_write_both_get_their_turn(tell: Tell) -> None:
     async def story(database: Database) -> None:
+        both_have_read = asyncio.Event()
+        readers: list[str] = []
+
         async def read_and_write(id_: str) -> None:
             async with database.transaction() as connection:
                 await connection.execute(select(toy))
+                readers.append(id_)
+                if len(readers) == 2:
+                    both_have_read.set()
+                with suppress(TimeoutError):  # on SQLite the second cannot begin before the first has ended
+                    await asyncio.wait_for(both_have_read.wait(), 0.1)
                 await connection.execute(insert(toy).values(id=id_))
 
         async with asyncio.timeout(5):

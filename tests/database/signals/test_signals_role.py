@@ -47,14 +47,15 @@ async def bus(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterat
     await bus.close()
 
 
-def _closed(symbol: str, i: int) -> CandleClosed:
+def _closed(symbol: str, i: int, is_history: bool = False) -> CandleClosed:
     price = D(f"{100 + 5 * math.sin(i / 5) + 0.1 * i:.2f}")
     candle = Candle(symbol, "1m", i * MINUTE_US, price, price + 1, price - 1, price, D(3))
-    return CandleClosed(trace_id=TraceId(f"{symbol}-{i}"), occurred_at=candle.closes_at, candle=candle)
+    trace_id = TraceId(f"{symbol}-{i}")
+    return CandleClosed(trace_id=trace_id, occurred_at=candle.closes_at, candle=candle, is_history=is_history)
 
 
-async def _send(bus: Bus, symbol: str, bars: range) -> None:
-    await bus.publish(market_stream(symbol, "1m"), [encode(_closed(symbol, i)) for i in bars])
+async def _send(bus: Bus, symbol: str, bars: range, is_history: bool = False) -> None:
+    await bus.publish(market_stream(symbol, "1m"), [encode(_closed(symbol, i, is_history)) for i in bars])
 
 
 async def _mark(bus: Bus, position: int) -> None:
@@ -168,6 +169,29 @@ async def test_a_new_signal_warms_up_on_what_the_stream_holds_and_says_nothing_o
         await _until_marked(bus, 1)
     expected = [one for one in _expected(BTC, range(90)) if one.bar_opened_at >= 57 * MINUTE_US]
     assert await _published(bus, BTC) == expected
+
+
+async def test_history_that_comes_after_the_start_warms_up_and_is_not_traded(bus: Bus) -> None:
+    async with _role(bus, _Wanted(BTC)):
+        await _send(bus, "BTC/USDT", range(57), is_history=True)
+        await _send(bus, "BTC/USDT", range(57, 90))
+        await _mark(bus, 1)
+        await _until_marked(bus, 1)
+    expected = [one for one in _expected(BTC, range(90)) if one.bar_opened_at >= 57 * MINUTE_US]
+    assert await _published(bus, BTC) == expected
+
+
+async def test_history_told_again_does_not_hide_a_candle_that_closed_while_the_role_was_down(bus: Bus) -> None:
+    async with _role(bus, _Wanted(BTC)):
+        await _send(bus, "BTC/USDT", range(82))
+        await _mark(bus, 1)
+        await _until_marked(bus, 1)
+    await _send(bus, "BTC/USDT", range(82, 89))
+    await _send(bus, "BTC/USDT", range(89), is_history=True)
+    async with _role(bus, _Wanted(BTC)):
+        await _mark(bus, 2)
+        await _until_marked(bus, 2)
+    assert await _published(bus, BTC) == _expected(BTC, range(89))
 
 
 async def test_a_restart_says_what_came_meanwhile_and_nothing_twice(bus: Bus) -> None:

@@ -1,6 +1,6 @@
 """Orders, fills, round trips and positions for pages; a caller sees the accounts of the own tenant and no others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -15,7 +15,7 @@ from tidegate.execution.model import LIVE_STATUSES
 from tidegate.execution.ports import TradingAccounts
 from tidegate.execution.positions import Position
 from tidegate.execution.tables import daily_pnl, fills, order_states, orders, positions, trades
-from tidegate.kit.db import Database
+from tidegate.kit.db import Database, Row
 
 T = TypeVar("T")
 _LIVE = sorted(status.value for status in LIVE_STATUSES)
@@ -47,7 +47,7 @@ class Wanted:
 class OrderRow:
     """One order with what was intended."""
 
-    row: Mapping[str, Any]
+    row: Row
     intent: OrderIntent
 
 
@@ -56,8 +56,8 @@ class OrderStory:
     """One order, every state it was in, and its fills."""
 
     order: OrderRow
-    states: Sequence[Mapping[str, Any]]
-    fills: Sequence[Mapping[str, Any]]
+    states: Sequence[Row]
+    fills: Sequence[Row]
 
 
 class _Reader:
@@ -67,7 +67,7 @@ class _Reader:
 
     async def _page(
         self, table: Table, tenant_id: TenantId, wanted: Wanted, *, newest: Column[Any], limit: int, cursor: str | None
-    ) -> Found[Mapping[str, Any]]:
+    ) -> Found[Row]:
         """Newest first by time and key, so that equal times are neither lost nor repeated."""
         key = next(iter(table.primary_key))
         query = await self._own(table, tenant_id, wanted)
@@ -75,14 +75,16 @@ class _Reader:
             query = query.where(tuple_(newest, key) < tuple_(*_position(cursor)))
         rows = await self._database.fetch(query.order_by(newest.desc(), key.desc()).limit(limit + 1))
         last = rows[limit - 1] if len(rows) > limit else None
-        return Found(rows[:limit], f"{last[newest.name]}~{last[key.name]}" if last is not None else None)
+        return Found(
+            [dict(row) for row in rows[:limit]], f"{last[newest.name]}~{last[key.name]}" if last is not None else None
+        )
 
-    async def _one(self, table: Table, tenant_id: TenantId, key: str, noun: str) -> Mapping[str, Any]:
+    async def _one(self, table: Table, tenant_id: TenantId, key: str, noun: str) -> Row:
         query = await self._own(table, tenant_id, Wanted())
         rows = await self._database.fetch(query.where(next(iter(table.primary_key)) == key))
         if not rows:
             raise NotFound(f"No {noun} {key!r}.", code=f"execution.{noun}_not_found")
-        return rows[0]
+        return dict(rows[0])
 
     async def _own(self, table: Table, tenant_id: TenantId, wanted: Wanted) -> Select[Any]:
         visible = await self._accounts.visible_to(tenant_id)
@@ -105,9 +107,7 @@ class OrderReader(_Reader):
         self, tenant_id: TenantId, wanted: Wanted, *, limit: int, cursor: str | None = None
     ) -> Found[OrderRow]:
         """Newest first."""
-        found = await self._page(
-            orders, tenant_id, wanted, newest=orders.c.submitted_at, limit=limit, cursor=cursor
-        )
+        found = await self._page(orders, tenant_id, wanted, newest=orders.c.submitted_at, limit=limit, cursor=cursor)
         return Found([_order(row) for row in found.items], found.next_cursor)
 
     async def order(self, tenant_id: TenantId, client_order_id: str) -> OrderRow:
@@ -125,7 +125,7 @@ class OrderReader(_Reader):
         executed = await self._database.fetch(
             select(fills).where(fills.c.client_order_id == client_order_id).order_by(fills.c.filled_at, fills.c.fill_id)
         )
-        return OrderStory(order, states, executed)
+        return OrderStory(order, [dict(row) for row in states], [dict(row) for row in executed])
 
     async def live_count(self, account_id: AccountId) -> int:
         """How many orders may still fill."""
@@ -136,32 +136,28 @@ class OrderReader(_Reader):
 class FillReader(_Reader):
     """Single executions."""
 
-    async def fills(
-        self, tenant_id: TenantId, wanted: Wanted, *, limit: int, cursor: str | None = None
-    ) -> Found[Mapping[str, Any]]:
+    async def fills(self, tenant_id: TenantId, wanted: Wanted, *, limit: int, cursor: str | None = None) -> Found[Row]:
         """Newest first."""
         return await self._page(fills, tenant_id, wanted, newest=fills.c.filled_at, limit=limit, cursor=cursor)
 
-    async def fill(self, tenant_id: TenantId, fill_id: str) -> Mapping[str, Any]:
+    async def fill(self, tenant_id: TenantId, fill_id: str) -> Row:
         """One fill; not found when it belongs to another tenant."""
         return await self._one(fills, tenant_id, fill_id, "fill")
 
-    async def all_of(self, account_id: AccountId) -> Sequence[Mapping[str, Any]]:
+    async def all_of(self, account_id: AccountId) -> Sequence[Row]:
         """Every fill of an account, in the order of the market."""
         query = select(fills).where(fills.c.account_id == account_id).order_by(fills.c.filled_at, fills.c.fill_id)
-        return await self._database.fetch(query)
+        return [dict(row) for row in await self._database.fetch(query)]
 
 
 class TradeReader(_Reader):
     """Round trips, from the entry to the exit."""
 
-    async def trades(
-        self, tenant_id: TenantId, wanted: Wanted, *, limit: int, cursor: str | None = None
-    ) -> Found[Mapping[str, Any]]:
+    async def trades(self, tenant_id: TenantId, wanted: Wanted, *, limit: int, cursor: str | None = None) -> Found[Row]:
         """Last closed first."""
         return await self._page(trades, tenant_id, wanted, newest=trades.c.closed_at, limit=limit, cursor=cursor)
 
-    async def trade(self, tenant_id: TenantId, trade_id: str) -> Mapping[str, Any]:
+    async def trade(self, tenant_id: TenantId, trade_id: str) -> Row:
         """One round trip; not found when it belongs to another tenant."""
         return await self._one(trades, tenant_id, trade_id, "trade")
 
@@ -192,7 +188,7 @@ class PositionReader(_Reader):
         return [position for position in found if position.quantity]
 
 
-def _order(row: Mapping[str, Any]) -> OrderRow:
+def _order(row: Row) -> OrderRow:
     return OrderRow(row, from_json(row["intent"], OrderIntent))
 
 

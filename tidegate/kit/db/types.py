@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import BigInteger, Dialect, Numeric, String, Text
 from sqlalchemy.exc import DontWrapMixin
@@ -52,7 +52,7 @@ class Exact(TypeDecorator[Decimal]):
         if value is None:
             return None
         text = _exact_text(value)
-        return text if dialect.name == "sqlite" else Decimal(text)
+        return text if dialect.name == "sqlite" else cast(Decimal, value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         if value is None:

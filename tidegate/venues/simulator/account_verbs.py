@@ -7,7 +7,7 @@ from tidegate.domain.ids import AccountId
 from tidegate.exchange.model import Order, Trade
 from tidegate.venues.simulator import order_frames
 from tidegate.venues.simulator.frames import Json, number
-from tidegate.venues.simulator.trading_verbs import find_list
+from tidegate.venues.simulator.trading_verbs import find_list, lists_of
 from tidegate.venues.simulator.wire import Params, WireError, missing
 from tidegate.venues.simulator.world import World
 
@@ -23,18 +23,20 @@ def order(world: World, account_id: AccountId, params: Params) -> object:
     client_id = params.client_id_or_none("origClientOrderId")
     if order_id is None and client_id is None:
         raise missing("orderId")
-    found = world.records.order(account_id, symbol, order_id=order_id, client_order_id=client_id)
+    state = world.exchange.state
+    found = state.find(account_id, symbol, order_id=order_id, client_order_id=client_id)
     if found is None:
+        if client_id is not None and order_id is not None and state.find(account_id, symbol, order_id=order_id):
+            raise WireError(-2039, "Client order ID is not correct for this order ID.")
         raise WireError(-2013, "Order does not exist.")
-    if client_id not in {None, found.client_order_id}:
-        raise WireError(-2039, "Client order ID is not correct for this order ID.")
     return order_frames.queried(found)
 
 
 def open_orders(world: World, account_id: AccountId, params: Params) -> object:
     """GET openOrders, of one symbol or all."""
-    symbol = world.market(params.wire_symbol()).symbol if params.has("symbol") else None
-    return [order_frames.queried(found) for found in world.records.open_orders(account_id, symbol)]
+    symbols = [world.market(params.wire_symbol()).symbol] if params.has("symbol") else list(world.exchange.symbols)
+    state = world.exchange.state
+    return [order_frames.queried(found) for symbol in symbols for found in state.open_orders(account_id, symbol)]
 
 
 def open_orders_weight(params: Params) -> int:
@@ -49,7 +51,7 @@ def all_orders(world: World, account_id: AccountId, params: Params) -> object:
     start, end = _range(params)
     found: list[Order] = [
         one
-        for one in world.records.orders(account_id, symbol)
+        for one in orders_of(world, account_id, symbol)
         if (first is None or one.order_id >= first)
         and (start is None or one.created_at >= start)
         and (end is None or one.created_at <= end)
@@ -69,12 +71,12 @@ def order_list(world: World, account_id: AccountId, params: Params) -> object:
 
 def open_order_lists(world: World, account_id: AccountId, params: Params) -> object:
     """GET openOrderList."""
-    return [order_frames.order_list(one) for one in world.records.lists(account_id) if not one.is_done]
+    return [order_frames.order_list(one) for one in lists_of(world, account_id) if not one.is_done]
 
 
 def all_order_lists(world: World, account_id: AccountId, params: Params) -> object:
     """GET allOrderList."""
-    found = world.records.lists(account_id)
+    found = lists_of(world, account_id)
     first = params.integer_or_none("fromId")
     kept = [one for one in found if first is None or one.list_id >= first]
     return [order_frames.order_list(one) for one in _paged(kept, params, from_oldest=first is not None)]
@@ -89,7 +91,7 @@ def own_trades(world: World, account_id: AccountId, params: Params) -> object:
         raise WireError(-1128, "Combination of optional parameters invalid.")
     found: list[Trade] = [
         trade
-        for trade in world.records.trades(account_id, symbol)
+        for trade in world.exchange.state.trades_of(account_id, symbol)
         if (first is None or trade.trade_id >= first)
         and (of_order is None or trade.order_id == of_order)
         and (start is None or trade.traded_at >= start)
@@ -110,7 +112,7 @@ def account(world: World, account_id: AccountId, params: Params) -> object:
     omit_zero = params.flag("omitZeroBalances")
     balances = [
         order_frames.balance(entry)
-        for entry in world.records.balances(account_id)
+        for entry in world.exchange.state.balances_of(account_id)
         if not omit_zero or entry.free or entry.locked
     ]
     rates = _rates(world, next(iter(world.exchange.symbols)))
@@ -126,7 +128,7 @@ def account(world: World, account_id: AccountId, params: Params) -> object:
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
-        "updateTime": world.records.moved_at(account_id) // 1_000,
+        "updateTime": world.moved_at.get(account_id, 0) // 1_000,
         "accountType": "SPOT",
         "balances": balances,
         "permissions": ["SPOT"],
@@ -201,6 +203,11 @@ def _rates(world: World, symbol: str) -> Json:
         "buyer": _NO_RATE,
         "seller": _NO_RATE,
     }
+
+
+def orders_of(world: World, account_id: AccountId, symbol: str) -> list[Order]:
+    """All orders of an account, oldest first."""
+    return [one for one in world.exchange.state.orders[symbol].values() if one.account_id == account_id]
 
 
 def _range(params: Params) -> tuple[int | None, int | None]:

@@ -35,7 +35,9 @@ class Bar:
     last_trade_id: int = -1
 
     def add(self, price: Decimal, quantity: Decimal, *, is_buyer_maker: bool, trade_id: int) -> None:
-        """One more trade inside this bar."""
+        """One more trade inside this bar; the first one sets all four prices."""
+        if not self.trade_count:
+            self.open = self.high = self.low = price
         if price > self.high:
             self.high = price
         if price < self.low:

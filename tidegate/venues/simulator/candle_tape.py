@@ -31,6 +31,7 @@ class CandleTape:
     """Several files of one timeframe; a step holds the candles that open at one instant."""
 
     fill_model = "candle"
+    lateness_us = 0
 
     def __init__(self, files: Sequence[CandleFile]) -> None:
         by_symbol = {file.symbol: file for file in files}

@@ -88,6 +88,7 @@ class CaptureTape:
 
     fill_model = "book"
     bases = ("1s", "1m")
+    lateness_us = 2 * STEP_US
 
     def __init__(self, paths: Sequence[Path], candles: Sequence[CandleFile]) -> None:
         recordings = [_read(path) for path in paths]

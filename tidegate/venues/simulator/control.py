@@ -12,8 +12,10 @@ from tidegate.domain.errors import Invalid
 from tidegate.domain.ids import AccountId
 from tidegate.exchange import Refusal
 from tidegate.venues.simulator import order_frames
+from tidegate.venues.simulator.account_verbs import orders_of
 from tidegate.venues.simulator.faults import Fault, FaultKind, FaultTarget
 from tidegate.venues.simulator.player import Player
+from tidegate.venues.simulator.trading_verbs import lists_of
 from tidegate.venues.simulator.world import World
 
 TOKEN_HEADER = "X-Control-Token"
@@ -97,22 +99,19 @@ def _deposit(world: World, player: Player, asked: Deposit) -> dict[str, object]:
 
 def _state(world: World, player: Player) -> dict[str, object]:
     """The books of all accounts, the truth that a crash test compares with."""
+    state, symbols = world.exchange.state, world.exchange.symbols
     accounts = {
         str(account_id): {
-            "balances": [order_frames.balance(entry) for entry in world.records.balances(account_id)],
+            "balances": [order_frames.balance(entry) for entry in state.balances_of(account_id)],
             "orders": [
-                order_frames.queried(order)
-                for symbol in world.records.traded_symbols(account_id)
-                for order in world.records.orders(account_id, symbol)
+                order_frames.queried(order) for symbol in symbols for order in orders_of(world, account_id, symbol)
             ],
             "trades": [
-                order_frames.own_trade(trade)
-                for symbol in world.records.traded_symbols(account_id)
-                for trade in world.records.trades(account_id, symbol)
+                order_frames.own_trade(trade) for symbol in symbols for trade in state.trades_of(account_id, symbol)
             ],
-            "lists": [order_frames.order_list(found) for found in world.records.lists(account_id)],
+            "lists": [order_frames.order_list(found) for found in lists_of(world, account_id)],
         }
-        for account_id in world.records.accounts()
+        for account_id in state.accounts()
     }
     return {
         "accounts": accounts,

@@ -241,6 +241,7 @@ class GeneratedTape:
 
     fill_model = "book"
     bases = ("1s", "1m")
+    lateness_us = 0
 
     def __init__(self, seed: int, symbols: Sequence[str], starts_at: int) -> None:
         self.symbols = tuple(symbols)

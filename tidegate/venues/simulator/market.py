@@ -31,6 +31,7 @@ class Market:
         self._prefix = self.wire_symbol.lower()
         self._streams = streams
         self._folds_prints = tape.fill_model == "book"  # candles of a candle replay come whole
+        self._lateness_us = tape.lateness_us
         self._second = 0
 
     @property
@@ -70,7 +71,7 @@ class Market:
 
     def pass_time(self, at: int) -> None:
         """Close bars that are over at `at` (µs) and publish what goes out once a second."""
-        for base, bar in self.bars.close_until(at):
+        for base, bar in self.bars.close_until(at - self._lateness_us):
             self._publish_closed(base, bar)
         if at // SECOND_US > self._second:
             self._second = at // SECOND_US

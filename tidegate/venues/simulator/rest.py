@@ -11,7 +11,7 @@ from tidegate.domain.ids import AccountId
 from tidegate.venues.simulator import sign
 from tidegate.venues.simulator.faults import Fault, FaultKind
 from tidegate.venues.simulator.routes import REST
-from tidegate.venues.simulator.verbs import Access, Verb, call
+from tidegate.venues.simulator.verbs import NOBODY, Access, Verb
 from tidegate.venues.simulator.wire import Params, WireError
 from tidegate.venues.simulator.world import World
 
@@ -28,7 +28,7 @@ async def answer(request: Request) -> Response:
         return _unknown(request)
     body = await request.body()
     query = request.scope["query_string"]
-    account_id: AccountId | None = None
+    account_id = NOBODY
     weight = 0
     try:
         params = _params(query, body if request.method != "GET" else b"")
@@ -42,7 +42,7 @@ async def answer(request: Request) -> Response:
         fault = world.faults.next_for(verb.fault_target) if verb.fault_target else None
         if fault is not None:
             return await _with_fault(fault, request, verb, account_id, params)
-        shown = call(verb, world, account_id, params)
+        shown = verb.run(world, account_id, params)
     except WireError as problem:
         return _problem(world, problem)
     if verb.is_trading:
@@ -50,13 +50,11 @@ async def answer(request: Request) -> Response:
     return _response(world, shown, account_id if verb.is_trading else None)
 
 
-async def _with_fault(
-    fault: Fault, request: Request, verb: Verb, account_id: AccountId | None, params: Params
-) -> Response:
+async def _with_fault(fault: Fault, request: Request, verb: Verb, account_id: AccountId, params: Params) -> Response:
     world: World = request.app.state.world
     response = Response(status_code=500)
     if fault.is_executed:
-        response = _response(world, call(verb, world, account_id, params), account_id)
+        response = _response(world, verb.run(world, account_id, params), account_id)
     if fault.delay_s:
         await asyncio.sleep(fault.delay_s)
     match fault.kind:

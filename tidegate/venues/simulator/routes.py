@@ -1,29 +1,33 @@
 """The tables: REST paths and WebSocket-API methods, with weights as of 2026-07."""
 
-from functools import partial
+from collections.abc import Callable
 
+from tidegate.domain.ids import AccountId
 from tidegate.venues.simulator import account_verbs, public_verbs, trading_verbs
 from tidegate.venues.simulator.faults import FaultTarget
-from tidegate.venues.simulator.verbs import Access, AccountVerb, Verb, Weight
+from tidegate.venues.simulator.verbs import Access, Verb, Weight
 from tidegate.venues.simulator.wire import Params
 from tidegate.venues.simulator.world import World
 
+PublicAnswer = Callable[[World, Params], object]
+AccountAnswer = Callable[[World, AccountId, Params], object]
 
-def _signed(answer: AccountVerb, weight: Weight) -> Verb:
+
+def _open(answer: PublicAnswer, weight: Weight) -> Verb:
+    return Verb(lambda world, _, params: answer(world, params), weight)
+
+
+def _signed(answer: AccountAnswer, weight: Weight) -> Verb:
     return Verb(answer, weight, Access.SIGNED)
 
 
-def _trading(answer: AccountVerb, target: FaultTarget | None) -> Verb:
+def _trading(answer: AccountAnswer, target: FaultTarget | None) -> Verb:
     return Verb(answer, 1, Access.SIGNED, target, is_trading=True)
 
 
-def _nothing(value: object, world: World, params: Params) -> object:
-    return value
-
-
-def _empty(value: object) -> Verb:
+def _constant(value: object) -> Verb:
     """Answered because clients ask at start-up, though nothing of the kind exists here."""
-    return Verb(partial(_nothing, value), 1)
+    return Verb(lambda *_: value, 1)
 
 
 _PLACE = _trading(trading_verbs.place, FaultTarget.PLACE)
@@ -33,17 +37,17 @@ _CANCEL_ALL = _trading(trading_verbs.cancel_all, FaultTarget.CANCEL)
 _OCO = _trading(trading_verbs.place_oco, FaultTarget.PLACE)
 _OLD_OCO = _trading(trading_verbs.place_old_oco, FaultTarget.PLACE)
 _CANCEL_LIST = _trading(trading_verbs.cancel_list, FaultTarget.CANCEL)
-_PING = Verb(public_verbs.ping, 1)
-_TIME = Verb(public_verbs.time, 1)
-_EXCHANGE_INFO = Verb(public_verbs.exchange_info, 20)
-_DEPTH = Verb(public_verbs.depth, public_verbs.depth_weight)
-_TRADES = Verb(public_verbs.trades, 25)
-_AGGREGATE_TRADES = Verb(public_verbs.aggregate_trades, 4)
-_KLINES = Verb(public_verbs.klines, 2)
-_AVERAGE = Verb(public_verbs.average_price, 2)
-_DAY_TICKER = Verb(public_verbs.day_ticker, public_verbs.day_ticker_weight)
-_PRICE_TICKER = Verb(public_verbs.price_ticker, public_verbs.ticker_weight)
-_BOOK_TICKER = Verb(public_verbs.book_ticker, public_verbs.ticker_weight)
+_PING = _open(public_verbs.ping, 1)
+_TIME = _open(public_verbs.time, 1)
+_EXCHANGE_INFO = _open(public_verbs.exchange_info, 20)
+_DEPTH = _open(public_verbs.depth, public_verbs.depth_weight)
+_TRADES = _open(public_verbs.trades, 25)
+_AGGREGATE_TRADES = _open(public_verbs.aggregate_trades, 4)
+_KLINES = _open(public_verbs.klines, 2)
+_AVERAGE = _open(public_verbs.average_price, 2)
+_DAY_TICKER = _open(public_verbs.day_ticker, public_verbs.day_ticker_weight)
+_PRICE_TICKER = _open(public_verbs.price_ticker, public_verbs.ticker_weight)
+_BOOK_TICKER = _open(public_verbs.book_ticker, public_verbs.ticker_weight)
 _ORDER = _signed(account_verbs.order, 4)
 _OPEN_ORDERS = _signed(account_verbs.open_orders, account_verbs.open_orders_weight)
 _ALL_ORDERS = _signed(account_verbs.all_orders, 20)
@@ -90,12 +94,12 @@ REST: dict[tuple[str, str], Verb] = {
     ("GET", "/api/v3/myPreventedMatches"): _PREVENTED,
     ("GET", "/sapi/v1/account/apiRestrictions"): _signed(account_verbs.key_restrictions, 1),
     ("GET", "/sapi/v1/asset/tradeFee"): _signed(account_verbs.trade_fees, 1),
-    ("GET", "/sapi/v1/capital/config/getall"): _empty([]),
-    ("GET", "/sapi/v1/margin/allPairs"): _empty([]),
-    ("GET", "/sapi/v1/margin/isolated/allPairs"): _empty([]),
-    ("GET", "/sapi/v1/spot/delist-schedule"): _empty([]),
-    ("GET", "/fapi/v1/exchangeInfo"): _empty({"symbols": []}),
-    ("GET", "/dapi/v1/exchangeInfo"): _empty({"symbols": []}),
+    ("GET", "/sapi/v1/capital/config/getall"): _constant([]),
+    ("GET", "/sapi/v1/margin/allPairs"): _constant([]),
+    ("GET", "/sapi/v1/margin/isolated/allPairs"): _constant([]),
+    ("GET", "/sapi/v1/spot/delist-schedule"): _constant([]),
+    ("GET", "/fapi/v1/exchangeInfo"): _constant({"symbols": []}),
+    ("GET", "/dapi/v1/exchangeInfo"): _constant({"symbols": []}),
 }
 
 WS_API: dict[str, Verb] = {

@@ -20,7 +20,7 @@ from tidegate.venues.simulator.streams import (
     is_stream_kind,
     wrapped,
 )
-from tidegate.venues.simulator.verbs import Access, call
+from tidegate.venues.simulator.verbs import NOBODY, Access
 from tidegate.venues.simulator.wire import Params, WireError
 from tidegate.venues.simulator.world import World
 
@@ -153,8 +153,8 @@ def _api_result(world: World, outbox: Outbox, method: str, values: Mapping[str, 
     params = Params(values)
     weight = verb.weight_of(params)
     world.limits.spend(weight, now_ms)
-    account_id = _signer(world, values) if verb.access is Access.SIGNED else None
-    result = call(verb, world, account_id, params)
+    account_id = _signer(world, values) if verb.access is Access.SIGNED else NOBODY
+    result = verb.run(world, account_id, params)
     if verb.is_trading:
         world.limits.refund(weight, now_ms)
     return result

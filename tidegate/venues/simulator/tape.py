@@ -98,6 +98,11 @@ class Tape(Protocol):
         """`book` or `candle`."""
         ...
 
+    @property
+    def lateness_us(self) -> int:
+        """How much later than its own time a trade may be told; bars stay open for so long."""
+        ...
+
     def price_of(self, symbol: str) -> float:
         """About what the symbol costs at the start; chooses the grid of one that nobody knows."""
         ...

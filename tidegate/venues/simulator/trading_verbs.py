@@ -52,8 +52,8 @@ def cancel(world: World, account_id: AccountId, params: Params) -> object:
     client_id = params.client_id_or_none("origClientOrderId")
     if order_id is None and client_id is None:
         raise missing("orderId")
-    found = world.records.order(account_id, symbol, order_id=order_id, client_order_id=client_id)
-    if found is None or not found.is_open or client_id not in {None, found.client_order_id}:
+    found = world.exchange.state.find(account_id, symbol, order_id=order_id, client_order_id=client_id)
+    if found is None or not found.is_open:
         raise WireError(-2011, "Unknown order sent.")
     cancel_id = params.client_id_or_none("newClientOrderId") or _own_id(world, account_id, "cancel")
     _run(
@@ -63,7 +63,7 @@ def cancel(world: World, account_id: AccountId, params: Params) -> object:
             account_id, symbol, order_id=found.order_id, cancel_client_id=cancel_id, at=at
         ),
     )
-    order = world.records.order(account_id, symbol, order_id=found.order_id) or found
+    order = world.exchange.state.find(account_id, symbol, order_id=found.order_id) or found
     return order_frames.cancelled(order, order.updated_at)
 
 
@@ -141,8 +141,7 @@ def cancel_list(world: World, account_id: AccountId, params: Params) -> object:
             account_id, symbol, list_id=found.list_id, cancel_client_id=cancel_id, at=at
         ),
     )
-    latest = next(one for one in world.records.lists(account_id) if one.list_id == found.list_id)
-    return _list_answer(world, latest)
+    return _list_answer(world, world.exchange.state.lists[found.list_id])
 
 
 def find_list(world: World, account_id: AccountId, params: Params, *, client_id_name: str) -> OrderList | None:
@@ -153,10 +152,15 @@ def find_list(world: World, account_id: AccountId, params: Params, *, client_id_
         raise missing("orderListId")
     matching = [
         found
-        for found in world.records.lists(account_id)
+        for found in lists_of(world, account_id)
         if list_id in {None, found.list_id} and client_id in {None, found.list_client_id}
     ]
     return matching[-1] if matching else None
+
+
+def lists_of(world: World, account_id: AccountId) -> list[OrderList]:
+    """All order lists of an account, oldest first."""
+    return [found for found in world.exchange.state.lists.values() if found.account_id == account_id]
 
 
 def _place_list(world: World, request: OcoRequest) -> Json:
@@ -169,7 +173,7 @@ def _place_list(world: World, request: OcoRequest) -> Json:
 def _list_answer(world: World, changed: OrderList) -> Json:
     reports = []
     for order_id in changed.order_ids:
-        order = world.records.order(changed.account_id, changed.symbol, order_id=order_id)
+        order = world.exchange.state.find(changed.account_id, changed.symbol, order_id=order_id)
         if order is not None:
             is_cancelled = bool(order.cancel_client_id)
             shown = order_frames.cancelled if is_cancelled else order_frames.result
@@ -250,7 +254,7 @@ def _own_id(world: World, account_id: AccountId, purpose: str) -> str:
 
 
 def _latest(world: World, account_id: AccountId, symbol: str, client_order_id: str) -> Order:
-    order = world.records.order(account_id, symbol, client_order_id=client_order_id)
+    order = world.exchange.state.find(account_id, symbol, client_order_id=client_order_id)
     assert order is not None, "an accepted order is on record"
     return order
 

@@ -6,20 +6,18 @@ from enum import Enum, auto
 
 from tidegate.domain.ids import AccountId
 from tidegate.venues.simulator.faults import FaultTarget
-from tidegate.venues.simulator.wire import Params, WireError
+from tidegate.venues.simulator.wire import Params
 from tidegate.venues.simulator.world import World
 
 
 class Access(Enum):
     """Who may call."""
 
-    OPEN = auto()
-    KEY = auto()
+    OPEN = auto()  # the account is then NOBODY
     SIGNED = auto()
 
 
-PublicVerb = Callable[[World, Params], object]
-AccountVerb = Callable[[World, AccountId, Params], object]
+NOBODY = AccountId("")
 Weight = int | Callable[[Params], int]
 
 
@@ -27,7 +25,7 @@ Weight = int | Callable[[Params], int]
 class Verb:
     """One thing to ask; `weight` may depend on the parameters."""
 
-    answer: PublicVerb | AccountVerb
+    run: Callable[[World, AccountId, Params], object]
     weight: Weight
     access: Access = Access.OPEN
     fault_target: FaultTarget | None = None
@@ -36,12 +34,3 @@ class Verb:
     def weight_of(self, params: Params) -> int:
         """What this request costs."""
         return self.weight if isinstance(self.weight, int) else self.weight(params)
-
-
-def call(verb: Verb, world: World, account_id: AccountId | None, params: Params) -> object:
-    """Run a verb for whoever asks; signed ones need an account."""
-    if verb.access is Access.SIGNED:
-        if account_id is None:
-            raise WireError(-2014, "API-key format invalid.", status=401)
-        return verb.answer(world, account_id, params)  # type: ignore[call-arg, arg-type]
-    return verb.answer(world, params)  # type: ignore[call-arg, arg-type]

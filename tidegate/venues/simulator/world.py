@@ -30,7 +30,6 @@ from tidegate.venues.simulator.journal import Journal
 from tidegate.venues.simulator.limits import Limits
 from tidegate.venues.simulator.market import Market
 from tidegate.venues.simulator.options import SimulatorOptions
-from tidegate.venues.simulator.records import Records
 from tidegate.venues.simulator.sign import Keys
 from tidegate.venues.simulator.streams import Streams
 from tidegate.venues.simulator.symbols import listing
@@ -58,7 +57,7 @@ class World:
         symbols = [listing(symbol, tape.price_of(symbol)) for symbol in tape.symbols]
         model = BookModel() if tape.fill_model == "book" else CandleModel()
         self.exchange = Exchange(symbols, model)
-        self.records = Records()
+        self.moved_at: dict[AccountId, int] = {}  # µs of the last change of a balance
         self.streams = Streams()
         self.accounts = AccountStreams()
         self.limits = Limits(1 if options.speed == 1 else FAST_LIMITS_SCALE)
@@ -80,17 +79,16 @@ class World:
         events = list(self.journal.events())
         replay(self.exchange, events)
         for event in events:
-            self.records.apply(event)
+            self._notice(event)
         for symbol in self.tape.symbols:
-            market = Market(symbol, self.tape, self.streams, self.tape.starts_at + self.position * SECOND_US)
+            market = Market(symbol, self.tape, self.streams, self.tape.starts_at)
             self.markets[market.wire_symbol] = market
-        by_symbol = {market.symbol: market for market in self.markets.values()}
         for step in self.tape.past(self.position):
             for part in step.parts:
                 self.at = max(self.at, part.at)
                 for market in self.markets.values():
                     market.remember(item for item in part.items if item.symbol == market.symbol)
-        for market in by_symbol.values():
+        for market in self.markets.values():
             self._stale_books.add(market.symbol)
             if market.prints and self.tape.fill_model == "book":
                 last = market.prints[-1]
@@ -151,13 +149,9 @@ class World:
             )
         if isinstance(item, BookChange):
             self._stale_books.add(item.symbol)
-            if self.has_open_orders(item.symbol):
+            if self.exchange.state.has_open(item.symbol):
                 return self.refreshed_book(item.symbol)
         return ()
-
-    def has_open_orders(self, symbol: str) -> bool:
-        """Whether anybody waits in this symbol."""
-        return any(self.records.open_orders(account, symbol) for account in self.records.accounts())
 
     def record(self, events: Events) -> None:
         """Journal, then tell; nothing is told that is not on disk."""
@@ -167,7 +161,7 @@ class World:
         self.journal.append(events, {"position": self.position, "mark": self.mark})
         told: list[tuple[AccountId, Json]] = []
         for number, event in enumerate(events, start=first):
-            self.records.apply(event)
+            self._notice(event)
             account_id = account_of(event)
             payload = order_frames.account_event(event, number, self.at)
             if account_id is not None:
@@ -192,11 +186,15 @@ class World:
         return self.streams.close_all() + self.accounts.close_all()
 
     def _open_accounts(self) -> None:
-        known = set(self.records.accounts())
+        known = set(self.exchange.state.accounts())
         for credential in self.options.credentials:
             if credential.account_id not in known:
                 for asset, quantity in self.options.balances.items():
                     self.deposit(credential.account_id, asset, quantity)
+
+    def _notice(self, event: Event) -> None:
+        if isinstance(event, BalancesChanged):
+            self.moved_at[event.account_id] = event.changed_at
 
     def _count(self, account_id: AccountId, event: Event) -> None:
         now_ms = self.now_ms()

@@ -1,0 +1,62 @@
+"""`tidegate db`: the schema of the database."""
+
+import asyncio
+
+import typer
+
+from tidegate.app.cli.speaking import AsJson, ExitCode, say, say_json, warn
+from tidegate.app.settings import Settings, load_settings
+
+verbs = typer.Typer(name="db", help="The database's schema.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@verbs.command()
+def upgrade(as_json: AsJson = False) -> None:
+    """Bring the database to this version's schema, after a backup, and found it the first time."""
+    from tidegate.kit.db.migrations import upgrade as run_migrations
+
+    settings = load_settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    done = run_migrations(settings.database)
+    setup_token = asyncio.run(_make_ready(settings))
+    if as_json:
+        backup = None if done.backup is None else str(done.backup)
+        say_json({"before": done.before, "after": done.after, "backup": backup, "setup_token": setup_token})
+        return
+    if done.before == done.after:
+        say(f"The database is at revision {done.after} already.")
+    else:
+        say(f"The database went from revision {done.before or 'none'} to {done.after}.")
+    if done.backup is not None:
+        say(f"Its state before is in {done.backup}.")
+    if setup_token is not None:
+        say(f"Set-up token of the first owner: {setup_token}")
+
+
+@verbs.command()
+def check(as_json: AsJson = False) -> None:
+    """Tell what keeps this version from using the database; exit code 1 if something does."""
+    from tidegate.kit.db.migrations import check as problems_of
+
+    problems = problems_of(load_settings(needs_secrets=False).database)
+    if as_json:
+        say_json({"problems": problems})
+    elif not problems:
+        say("The database is as it should be.")
+    else:
+        for sentence in problems:
+            warn(sentence)
+    if problems:
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+async def _make_ready(settings: Settings) -> str | None:
+    from tidegate.app.first_start import make_ready
+    from tidegate.kit.clock import SystemClock
+    from tidegate.kit.db import Database
+
+    database = Database(settings.database)
+    try:
+        return (await make_ready(database, settings.data_dir, SystemClock())).setup_token
+    finally:
+        await database.close()

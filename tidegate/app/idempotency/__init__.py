@@ -1,0 +1,1 @@
+"""Which requests were made before: the same key with another request is refused."""

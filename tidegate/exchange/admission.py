@@ -1,0 +1,247 @@
+"""What is refused before anything changes: unknown symbols, wrong fields, broken filters, prices, balances."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Protocol
+
+from tidegate.domain.ids import AccountId
+from tidegate.domain.instruments import InstrumentStatus
+from tidegate.domain.money import EXACT, ZERO, plain
+from tidegate.domain.orders import OrderType, Side, TimeInForce
+from tidegate.exchange.filters import Proposal, first_broken
+from tidegate.exchange.model import (
+    TAKERS,
+    TRIGGERED,
+    ExchangeSymbol,
+    OcoLeg,
+    OcoRequest,
+    Order,
+    OrderList,
+    OrderRequest,
+    Refusal,
+    RefusalCode,
+)
+from tidegate.exchange.state import ExchangeState
+
+_LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+
+
+class Market(Protocol):
+    """What admission asks of a fill model."""
+
+    def last_price(self, symbol: str) -> Decimal | None:
+        """The last trade, None before the first."""
+        ...
+
+    def would_take(self, symbol: str, side: Side, price: Decimal) -> bool:
+        """Whether a limit order at this price would meet the market at once."""
+        ...
+
+
+class Admission:
+    """Turns requests into orders, or refuses them."""
+
+    def __init__(self, symbols: Mapping[str, ExchangeSymbol], state: ExchangeState, market: Market) -> None:
+        self._symbols = symbols
+        self._state = state
+        self._market = market
+
+    def symbol(self, name: str) -> ExchangeSymbol:
+        """The market of that name."""
+        symbol = self._symbols.get(name)
+        if symbol is None:
+            raise Refusal(RefusalCode.UNKNOWN_SYMBOL, f"{name} is not traded here.")
+        return symbol
+
+    def order(self, request: OrderRequest, at: int) -> Order:
+        """The order that a request becomes."""
+        symbol = self._open_symbol(request.symbol)
+        _refuse_wrong_fields(request)
+        self._refuse_duplicate(request.account_id, request.symbol, request.client_order_id)
+        last = self._last_price(request.symbol)
+        self._refuse_broken_filter(symbol, request, orders=1)
+        self._refuse_bad_stop(request.side, request.type, request.stop_price, last)
+        if request.post_only and self._takes(request.symbol, request.side, request.limit_price):
+            raise Refusal(RefusalCode.WOULD_MATCH, "The order would take at once, and it is post-only.")
+        order = _order(request, self._state.next_order_id[request.symbol], _reserve(request, last), at)
+        self._refuse_shortage(order, symbol)
+        return order
+
+    def oco(self, request: OcoRequest, at: int) -> tuple[OrderList, list[Order]]:
+        """The list and its legs, the one above the market first; one lock serves both."""
+        symbol = self._open_symbol(request.symbol)
+        if self._state.open_list_id(request.account_id, request.list_client_id) is not None:
+            raise Refusal(RefusalCode.DUPLICATE_ORDER, f"The list {request.list_client_id!r} is open already.")
+        last = self._last_price(request.symbol)
+        legs = [_leg_request(request, leg) for leg in (request.above, request.below)]
+        if legs[0].client_order_id == legs[1].client_order_id:
+            raise Refusal(RefusalCode.DUPLICATE_ORDER, "Both legs have the same client order id.")
+        for leg in legs:
+            _refuse_wrong_fields(leg)
+            self._refuse_duplicate(leg.account_id, leg.symbol, leg.client_order_id)
+            self._refuse_broken_filter(symbol, leg, orders=2)
+        above, below = (_trigger_or_limit(leg) for leg in legs)
+        if not below < last < above:
+            raise Refusal(
+                RefusalCode.OCO_PRICES,
+                f"The last price {plain(last)} must lie between {plain(below)} and {plain(above)}.",
+            )
+        if any(leg.post_only and self._takes(leg.symbol, leg.side, leg.limit_price) for leg in legs):
+            raise Refusal(RefusalCode.WOULD_MATCH, "The limit leg would take at once.")
+        list_id, first_id = self._state.next_list_id, self._state.next_order_id[request.symbol]
+        reserved = max(_reserve(leg, last) for leg in legs)
+        orders = [_order(leg, first_id + number, reserved, at, list_id=list_id) for number, leg in enumerate(legs)]
+        self._refuse_shortage(orders[0], symbol)
+        order_list = OrderList(
+            account_id=request.account_id,
+            symbol=request.symbol,
+            list_id=list_id,
+            list_client_id=request.list_client_id,
+            order_ids=tuple(order.order_id for order in orders),
+            client_order_ids=tuple(order.client_order_id for order in orders),
+            is_done=False,
+            created_at=at,
+            updated_at=at,
+        )
+        return order_list, orders
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    def _open_symbol(self, name: str) -> ExchangeSymbol:
+        symbol = self.symbol(name)
+        status = self._state.statuses[name]
+        if status is not InstrumentStatus.TRADING:
+            raise Refusal(RefusalCode.MARKET_CLOSED, f"{name} is {status.value.replace('_', ' ')}.")
+        return symbol
+
+    def _last_price(self, name: str) -> Decimal:
+        last = self._market.last_price(name)
+        if last is None:
+            raise Refusal(RefusalCode.NO_PRICE, f"{name} has no price yet.")
+        return last
+
+    def _takes(self, symbol: str, side: Side, price: Decimal | None) -> bool:
+        return price is not None and self._market.would_take(symbol, side, price)
+
+    def _refuse_duplicate(self, account_id: AccountId, symbol: str, client_order_id: str) -> None:
+        earlier = self._state.find(account_id, symbol, client_order_id=client_order_id)
+        if earlier is not None and earlier.is_open:
+            raise Refusal(RefusalCode.DUPLICATE_ORDER, f"The order {client_order_id!r} is open already.")
+
+    def _refuse_broken_filter(self, symbol: ExchangeSymbol, request: OrderRequest, *, orders: int) -> None:
+        last = self._last_price(symbol.symbol)
+        is_buy = request.side is Side.BUY
+        is_market = request.type is OrderType.MARKET
+        open_orders = self._state.open_orders(request.account_id, symbol.symbol)
+        base = self._state.balance(request.account_id, symbol.base)
+        quantity = request.quantity
+        if request.quote_quantity is not None:
+            notional = request.quote_quantity
+        else:
+            notional = (quantity or ZERO) * (request.limit_price or request.stop_price or last)
+        buying = sum((order.leaves for order in open_orders if order.side is Side.BUY), ZERO)
+        proposal = Proposal(
+            is_buy=is_buy,
+            is_market=is_market,
+            quantity=quantity,
+            limit_price=request.limit_price,
+            stop_price=request.stop_price,
+            notional=notional,
+            reference_price=last,
+            orders=len(open_orders) + orders,
+            algo_orders=sum(order.stop_price is not None for order in open_orders) + 1,
+            position=base.free + base.locked + buying + (quantity or ZERO),
+        )
+        broken = first_broken(symbol.filters, proposal)
+        if broken is not None:
+            raise Refusal(RefusalCode.FILTER, f"Filter failure: {broken.name}", filter_name=broken.name)
+
+    def _refuse_bad_stop(self, side: Side, kind: OrderType, stop_price: Decimal | None, last: Decimal) -> None:
+        if stop_price is None:
+            return
+        rises = (kind in (OrderType.STOP, OrderType.STOP_LIMIT)) == (side is Side.BUY)
+        if (last >= stop_price) if rises else (last <= stop_price):
+            raise Refusal(RefusalCode.WOULD_TRIGGER, f"The last price is {plain(last)}: it would trigger at once.")
+
+    def _refuse_shortage(self, order: Order, symbol: ExchangeSymbol) -> None:
+        asset = symbol.quote if order.side is Side.BUY else symbol.base
+        free = self._state.balance(order.account_id, asset).free
+        if order.reserved > free:
+            raise Refusal(
+                RefusalCode.INSUFFICIENT_BALANCE,
+                f"The order needs {plain(order.reserved)} {asset}, but only {plain(free)} is free.",
+            )
+
+
+def _refuse_wrong_fields(request: OrderRequest) -> None:
+    kind = request.type
+    by_quote = request.quote_quantity is not None
+    rules = (
+        (by_quote != (request.quantity is not None), "exactly one of quantity and quote_quantity is given"),
+        (not by_quote or kind is OrderType.MARKET, "only a market order may be given by quote_quantity"),
+        ((request.limit_price is not None) == (kind in _LIMITED), f"a {kind} order needs a limit price or has none"),
+        ((request.stop_price is not None) == (kind in TRIGGERED), f"a {kind} order needs a stop price or has none"),
+        (not request.post_only or kind is OrderType.LIMIT, "only a limit order can be post-only"),
+        (kind not in TAKERS or request.time_in_force is TimeInForce.GTC, f"a {kind} order has no time in force"),
+    )
+    for holds, sentence in rules:
+        if not holds:
+            raise Refusal(RefusalCode.BAD_REQUEST, f"{sentence[:1].upper()}{sentence[1:]}.")
+    given = (request.quantity, request.quote_quantity, request.limit_price, request.stop_price)
+    if any(value is not None and value <= 0 for value in given):
+        raise Refusal(RefusalCode.BAD_REQUEST, "Quantities and prices must be above 0.")
+
+
+def _reserve(request: OrderRequest, last: Decimal) -> Decimal:
+    """What is locked: base for a sale; for a purchase quote at its own price, or at the last one."""
+    if request.side is Side.SELL:
+        return request.quantity or ZERO
+    if request.quote_quantity is not None:
+        return request.quote_quantity
+    price = request.limit_price or request.stop_price or last
+    return EXACT.multiply(price, request.quantity or ZERO)
+
+
+def _order(request: OrderRequest, order_id: int, reserved: Decimal, at: int, *, list_id: int | None = None) -> Order:
+    is_working = request.type not in TRIGGERED
+    return Order(
+        account_id=request.account_id,
+        symbol=request.symbol,
+        order_id=order_id,
+        client_order_id=request.client_order_id,
+        list_id=list_id,
+        side=request.side,
+        type=request.type,
+        quantity=request.quantity or ZERO,
+        quote_quantity=request.quote_quantity,
+        limit_price=request.limit_price,
+        stop_price=request.stop_price,
+        time_in_force=request.time_in_force,
+        post_only=request.post_only,
+        reserved=reserved,
+        is_working=is_working,
+        created_at=at,
+        updated_at=at,
+        working_at=at if is_working else None,
+    )
+
+
+def _leg_request(request: OcoRequest, leg: OcoLeg) -> OrderRequest:
+    return OrderRequest(
+        account_id=request.account_id,
+        symbol=request.symbol,
+        client_order_id=leg.client_order_id,
+        side=request.side,
+        type=leg.type,
+        quantity=request.quantity,
+        limit_price=leg.limit_price,
+        stop_price=leg.stop_price,
+        time_in_force=leg.time_in_force,
+        post_only=leg.type is OrderType.LIMIT,
+    )
+
+
+def _trigger_or_limit(leg: OrderRequest) -> Decimal:
+    price = leg.stop_price if leg.stop_price is not None else leg.limit_price
+    assert price is not None, "every leg has one of both"
+    return price

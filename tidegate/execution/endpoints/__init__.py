@@ -1,0 +1,1 @@
+"""What execution answers over HTTP; one file per noun."""
