@@ -58,11 +58,11 @@ class Backtest:
         self._plan = plan
         self._clock = ManualClock(0)
         self._exchange = Exchange(plan.symbols, CandleModel())
-        self._venue = PaperVenue(self._exchange, _ACCOUNT, self._clock.now_us)
+        self.venue = PaperVenue(self._exchange, _ACCOUNT, self._clock.now_us)
         self._signals = SignalService()
         self._marks = Marks()
         self._tracks: dict[str, Track] = {}
-        self._courier = SerialCourier({_ACCOUNT: self._venue}, self._deliver)
+        self._courier = SerialCourier({_ACCOUNT: self.venue}, self._deliver)
         self._store = MemoryStore()
         self._engine = Engine(
             store=self._store,
@@ -90,7 +90,7 @@ class Backtest:
         assert fence is not None, "nobody else knows this store"
         self._engine.fences[0] = fence
         account = await self.load(_ACCOUNT)
-        await open_books(account, self._venue, candle_trace_id(_VENUE, Series("", ""), at), at)
+        await open_books(account, self.venue, candle_trace_id(_VENUE, Series("", ""), at), at)
         account.hindrance, account.is_stream_up = None, True
         for number, config in enumerate(self._plan.bots, start=1):
             bot = Bot(BotId(f"bot{number}"), _ACCOUNT, config, signal_key(config), BotState.RUNNING)
@@ -117,8 +117,8 @@ class Backtest:
 
     async def _hear(self, events: Events) -> None:
         """What the market did to our orders, and all that follows before the market moves on."""
-        self._venue.hear(events)
-        for event in self._venue.take_events():
+        self.venue.hear(events)
+        for event in self.venue.take_events():
             await self._engine.offer(AccountNews(_ACCOUNT, event))
         await self._courier.drain()
 

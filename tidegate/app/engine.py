@@ -172,6 +172,8 @@ class Engine:
         match stimulus:
             case QuoteChanged():
                 self._marks.on_quote(stimulus, now)
+            case CandleClosed(is_history=True):
+                pass  # the keeper warms the rules up with it; nothing is traded on it
             case CandleClosed(candle=candle):
                 self._marks.on_close(candle.symbol, candle.close, candle.closes_at, now)
                 if self._signals is not None:

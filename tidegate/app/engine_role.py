@@ -16,21 +16,23 @@ from tidegate.app.lockstep import StepGate
 from tidegate.app.marks import Marks
 from tidegate.app.settings import Settings
 from tidegate.bots.model import Bot, BotState
+from tidegate.domain.candles import Candle
 from tidegate.domain.errors import Unavailable
-from tidegate.domain.ids import AccountId, Environment, shard_of
+from tidegate.domain.ids import AccountId, Environment, TraceId, shard_of
 from tidegate.domain.instruments import Instrument
-from tidegate.domain.messages import CandleClosed, Command, MarketMessage, Signal, decode, to_json
+from tidegate.domain.messages import CandleClosed, Command, MarketMessage, Signal, decode, encode, to_json
 from tidegate.domain.orders import OrderStatus
 from tidegate.domain.ports import Venue
 from tidegate.execution.model import Order
 from tidegate.kit.bus import FROM_START, Bus
 from tidegate.kit.clock import Clock
-from tidegate.kit.db import FencedOut, Store, lease_of
+from tidegate.kit.db import FencedOut, Store, lease_of, leases
 from tidegate.kit.ids import new_id, new_trace_id
 from tidegate.market.model import Series
 from tidegate.risk.model import tightest
 from tidegate.risk.repository import Level, LimitBook, load_limits
 from tidegate.signals.service import SignalService
+from tidegate.signals.streams import signals_stream
 
 TICK_S = 0.1
 COMMANDS_BLOCK_MS = 500
@@ -54,7 +56,8 @@ class EngineParts:
     instruments: Mapping[str, Instrument]
     acknowledge: Callable[[int], Awaitable[None]] | None  # in lockstep only
     want: Callable[[Sequence[Series]], Awaitable[None]]  # ask whoever runs the ingest for candles
-    holder: str
+    holder: str  # a fresh name for each start
+    is_alone: bool  # nobody else can be at this database: a dead predecessor's leases need not run out
 
 
 class EngineRole:
@@ -71,14 +74,16 @@ class EngineRole:
             if parts.acknowledge is None
             else SerialCourier(parts.venues, self._deliver)
         )
-        self.signals = SignalService()
+        self._signals = SignalService()
+        self._untold: list[Signal] = []  # signals that are not on the bus yet
+        self._news = asyncio.Event()
         self.engine = Engine(
             store=parts.store,
             clock=parts.clock,
             marks=self._marks,
             courier=self._courier,
             keeper=self,
-            signals=self.signals if computes_signals else None,
+            signals=self if computes_signals else None,
             shards=parts.settings.shards,
         )
 
@@ -99,6 +104,7 @@ class EngineRole:
             "leases": self._renew(),
             "ticks": self._tick(),
             "commands": self._read_commands(),
+            "signals": self._publish_signals(),
             **{f"events:{account_id}": self._listen(account_id) for account_id in self.engine.accounts},
         }
         background = [self._tasks.create_task(each, name=name) for name, each in work.items()]
@@ -126,10 +132,18 @@ class EngineRole:
         else:
             await self.engine.offer(message)
 
+    def on_candle(self, candle: Candle, trace_id: TraceId) -> list[Signal]:
+        """What the rules say of a closed candle: for the engine now, for everybody else as soon as may be."""
+        signals = self._signals.on_candle(candle, trace_id)
+        if signals:
+            self._untold += signals
+            self._news.set()
+        return signals
+
     async def warm_up(self, history: Sequence[CandleClosed]) -> None:
         """Candles from before the first live one: they teach the rules and the marks, and trade nothing."""
         now = self._parts.clock.now_us()
-        self.signals.warm_up(closed.candle for closed in history)
+        self._signals.warm_up(closed.candle for closed in history)
         for closed in history:
             candle = closed.candle
             self._marks.on_close(candle.symbol, candle.close, candle.closes_at, now)
@@ -139,6 +153,10 @@ class EngineRole:
     async def _lease(self) -> None:
         """Take every shard that is free; without one there is nothing to do, so wait for the first."""
         parts = self._parts
+        if parts.is_alone:
+            for row in await parts.store.load(leases):
+                # Whoever held it is dead, and the fence rises all the same.
+                await parts.store.renew_lease(row["name"], row["holder"], row["fence"], parts.clock.now_us(), 0)
         ttl_us = parts.settings.lease_s * 1_000_000
         while not self.engine.fences:
             for shard in range(parts.settings.shards):
@@ -185,7 +203,7 @@ class EngineRole:
 
     async def meet(self, bot: Bot) -> None:
         """A bot starts to listen: its signal is computed, its candles are asked for."""
-        if self.signals.require(spec_of(bot.config)):
+        if self._signals.require(spec_of(bot.config)):
             await self._parts.want([Series(bot.config.symbol, bot.config.timeframe)])
 
     async def _reconcile(self, account: Account) -> None:
@@ -239,6 +257,21 @@ class EngineRole:
                     await self.engine.offer(command)
 
     # ── what goes out ──
+
+    async def _publish_signals(self) -> None:
+        """Signals computed here are for the screens; while the bus is away they are forgotten."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            signals, self._untold = self._untold, []
+            streams: dict[str, list[bytes]] = {}
+            for signal in signals:
+                streams.setdefault(signals_stream(signal.symbol, signal.timeframe), []).append(encode(signal))
+            try:
+                for stream, payloads in streams.items():
+                    await self._parts.bus.publish(stream, payloads)
+            except Unavailable as error:
+                _log.warning("engine.signals_untold", count=len(signals), reason=str(error))
 
     async def committed(self, committed: Committed) -> None:
         """Wake the relay, and the one who waits for a decision; both may miss it and look for themselves."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tidegate.app.account import Account, Surroundings
-from tidegate.bots.model import BotConfig
+from tidegate.bots.model import BotConfig, EntryKind
 from tidegate.bots.repository import load_bots
 from tidegate.bots.service import Bots
 from tidegate.domain.ids import AccountId, Environment, TraceId
@@ -20,6 +20,7 @@ from tidegate.ledger.model import check as check_books
 from tidegate.ledger.repository import load as load_books
 from tidegate.risk.repository import load_switch
 from tidegate.signals.model import SignalSpec, signal_spec
+from tidegate.strategies.arming import TriggerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,14 @@ def differences(account: Account, venue: Sequence[BalanceReport]) -> list[str]:
 
 def spec_of(config: BotConfig) -> SignalSpec:
     """The computation that a bot listens to; `Invalid` names what is wrong with its strategy or parameters."""
+    # An entry that rests while armed needs the price to rest at.
+    triggers = {"trigger": TriggerKind.STOP_ENTRY.value} if config.entry is EntryKind.STOP else {}
     return signal_spec(
         config.strategy,
         config.symbol,
         config.timeframe,
         parameters=config.parameters,
-        arming=config.arming,
+        arming={**triggers, **config.arming},
     )
 
 

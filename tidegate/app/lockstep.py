@@ -40,9 +40,7 @@ class Drain(Protocol):
 class StepGate:
     """Stands between the streams and the engine."""
 
-    def __init__(
-        self, offer: Offer, courier: Drain, accounts: Iterable[AccountId], acknowledge: Acknowledge
-    ) -> None:
+    def __init__(self, offer: Offer, courier: Drain, accounts: Iterable[AccountId], acknowledge: Acknowledge) -> None:
         self._offer = offer
         self._courier = courier
         self._acknowledge = acknowledge

@@ -21,6 +21,7 @@ from tidegate.domain.errors import Conflict, Unavailable
 from tidegate.kit.clock import Clock, SystemClock
 
 LOG_BYTES_MAX = 20_000_000
+_UNAVAILABLE = 3  # the exit code of a part that could not start
 _PAUSE_S_MIN, _PAUSE_S_MAX = 0.2, 10.0  # doubled after every failure
 _STEADY_S = 30.0  # a part that ran so long begins its pauses anew
 _PROBE_S = 0.02
@@ -115,7 +116,8 @@ class Child:
                 ready = await self._wait_until_ready(self._process)
         except TimeoutError:
             await self.stop()
-            raise PartFailed(f"{self.part.name} was not ready within {self.part.start_s:g} s: see {self._log}.", 3)
+            late = f"{self.part.name} was not ready within {self.part.start_s:g} s: see {self._log}."
+            raise PartFailed(late, _UNAVAILABLE) from None
         self._draining = asyncio.create_task(_drain(self._process))
         return ready
 

@@ -40,6 +40,13 @@ async def load_bots(store: Store, account_id: AccountId, signal_key_of: SignalKe
     return [_bot(row, signal_key_of) for row in rows]
 
 
+async def load_listening(store: Store) -> list[BotConfig]:
+    """The configurations of all bots that are not stopped."""
+    states = [state for state in BotState if state is not BotState.STOPPED]
+    rows = [row for state in states for row in await store.load(bots, state=state.value)]
+    return [from_json(row["config"], BotConfig) for row in rows]
+
+
 async def load_bot(store: Store, bot_id: BotId, account_id: AccountId, signal_key_of: SignalKeyOf) -> Bot | None:
     """One bot, for a command that names a bot this engine has not met yet."""
     rows = await store.load(bots, bot_id=bot_id, account_id=account_id)

@@ -150,8 +150,10 @@ def state_changed(bot: Bot, trace_id: TraceId, at: int) -> BotStateChanged:
 
 def _decide(bot: Bot, signal: Signal, view: LegView) -> Decision:
     match signal:
+        case SignalTriggered(is_entry=True, side=Side.BUY) if bot.config.entry is EntryKind.STOP:
+            return Decision(bot)  # the venue holds the entry since it was armed, and has filled it by itself
         case SignalTriggered(is_entry=True, side=Side.BUY):
-            return _enter(bot, signal, view, EntryKind(bot.config.entry), signal.close)
+            return _enter(bot, signal, view, bot.config.entry, signal.close)
         case SignalTriggered(is_entry=True):
             return Decision(bot, verdict="a short entry cannot be traded on a spot market")
         case SignalTriggered(is_entry=False, side=Side.SELL):

@@ -6,10 +6,11 @@ from typing import Protocol
 
 from tidegate.domain.ids import AccountId
 from tidegate.domain.instruments import InstrumentStatus
-from tidegate.domain.money import EXACT, ZERO, plain
+from tidegate.domain.money import EXACT, ZERO, floor_to, plain
 from tidegate.domain.orders import OrderType, Side, TimeInForce
 from tidegate.exchange.filters import Proposal, first_broken
 from tidegate.exchange.model import (
+    STOPS,
     TAKERS,
     TRIGGERED,
     ExchangeSymbol,
@@ -59,11 +60,11 @@ class Admission:
         _refuse_wrong_fields(request)
         self._refuse_duplicate(request.account_id, request.symbol, request.client_order_id)
         last = self._last_price(request.symbol)
-        self._refuse_broken_filter(symbol, request, orders=1)
+        self._refuse_broken_filter(symbol, request, orders=1, algo_orders=1)
         self._refuse_bad_stop(request.side, request.type, request.stop_price, last)
         if request.post_only and self._takes(request.symbol, request.side, request.limit_price):
             raise Refusal(RefusalCode.WOULD_MATCH, "The order would take at once, and it is post-only.")
-        order = _order(request, self._state.next_order_id[request.symbol], _reserve(request, last), at)
+        order = _order(request, self._state.next_order_id[request.symbol], _reserve(request, last, symbol), at)
         self._refuse_shortage(order, symbol)
         return order
 
@@ -76,11 +77,18 @@ class Admission:
         legs = [_leg_request(request, leg) for leg in (request.above, request.below)]
         if legs[0].client_order_id == legs[1].client_order_id:
             raise Refusal(RefusalCode.DUPLICATE_ORDER, "Both legs have the same client order id.")
+        algo_orders = sum(leg.stop_price is not None for leg in legs)
         for leg in legs:
             _refuse_wrong_fields(leg)
             self._refuse_duplicate(leg.account_id, leg.symbol, leg.client_order_id)
-            self._refuse_broken_filter(symbol, leg, orders=2)
+            self._refuse_broken_filter(symbol, leg, orders=2, algo_orders=algo_orders)
         above, below = (_trigger_or_limit(leg) for leg in legs)
+        good, bad = legs if request.side is Side.SELL else legs[::-1]
+        if good.type in STOPS or bad.type not in STOPS:
+            raise Refusal(
+                RefusalCode.OCO_PRICES,
+                "An OCO that sells has its limit or target above and its stop below; one that buys the reverse.",
+            )
         if not below < last < above:
             raise Refusal(
                 RefusalCode.OCO_PRICES,
@@ -89,7 +97,7 @@ class Admission:
         if any(leg.post_only and self._takes(leg.symbol, leg.side, leg.limit_price) for leg in legs):
             raise Refusal(RefusalCode.WOULD_MATCH, "The limit leg would take at once.")
         list_id, first_id = self._state.next_list_id, self._state.next_order_id[request.symbol]
-        reserved = max(_reserve(leg, last) for leg in legs)
+        reserved = max(_reserve(leg, last, symbol) for leg in legs)
         orders = [_order(leg, first_id + number, reserved, at, list_id=list_id) for number, leg in enumerate(legs)]
         self._refuse_shortage(orders[0], symbol)
         order_list = OrderList(
@@ -128,7 +136,9 @@ class Admission:
         if earlier is not None and earlier.is_open:
             raise Refusal(RefusalCode.DUPLICATE_ORDER, f"The order {client_order_id!r} is open already.")
 
-    def _refuse_broken_filter(self, symbol: ExchangeSymbol, request: OrderRequest, *, orders: int) -> None:
+    def _refuse_broken_filter(
+        self, symbol: ExchangeSymbol, request: OrderRequest, *, orders: int, algo_orders: int
+    ) -> None:
         last = self._last_price(symbol.symbol)
         is_buy = request.side is Side.BUY
         is_market = request.type is OrderType.MARKET
@@ -139,7 +149,8 @@ class Admission:
             notional = request.quote_quantity
         else:
             notional = (quantity or ZERO) * (request.limit_price or request.stop_price or last)
-        buying = sum((order.leaves for order in open_orders if order.side is Side.BUY), ZERO)
+        # Both legs of a list buy the same quantity, and only one of them will.
+        buying = {order.list_id or -order.order_id: order.leaves for order in open_orders if order.side is Side.BUY}
         proposal = Proposal(
             is_buy=is_buy,
             is_market=is_market,
@@ -149,8 +160,8 @@ class Admission:
             notional=notional,
             reference_price=last,
             orders=len(open_orders) + orders,
-            algo_orders=sum(order.stop_price is not None for order in open_orders) + 1,
-            position=base.free + base.locked + buying + (quantity or ZERO),
+            algo_orders=sum(order.stop_price is not None for order in open_orders) + algo_orders,
+            position=base.free + base.locked + sum(buying.values(), quantity or ZERO),
         )
         broken = first_broken(symbol.filters, proposal)
         if broken is not None:
@@ -159,7 +170,7 @@ class Admission:
     def _refuse_bad_stop(self, side: Side, kind: OrderType, stop_price: Decimal | None, last: Decimal) -> None:
         if stop_price is None:
             return
-        rises = (kind in (OrderType.STOP, OrderType.STOP_LIMIT)) == (side is Side.BUY)
+        rises = (kind in STOPS) == (side is Side.BUY)
         if (last >= stop_price) if rises else (last <= stop_price):
             raise Refusal(RefusalCode.WOULD_TRIGGER, f"The last price is {plain(last)}: it would trigger at once.")
 
@@ -192,12 +203,14 @@ def _refuse_wrong_fields(request: OrderRequest) -> None:
         raise Refusal(RefusalCode.BAD_REQUEST, "Quantities and prices must be above 0.")
 
 
-def _reserve(request: OrderRequest, last: Decimal) -> Decimal:
+def _reserve(request: OrderRequest, last: Decimal, symbol: ExchangeSymbol) -> Decimal:
     """What is locked: base for a sale; for a purchase quote at its own price, or at the last one."""
+    if request.quote_quantity is not None:
+        if request.side is Side.BUY:
+            return request.quote_quantity
+        return floor_to(request.quote_quantity / last, symbol.lot_size)
     if request.side is Side.SELL:
         return request.quantity or ZERO
-    if request.quote_quantity is not None:
-        return request.quote_quantity
     price = request.limit_price or request.stop_price or last
     return EXACT.multiply(price, request.quantity or ZERO)
 

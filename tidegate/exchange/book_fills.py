@@ -2,10 +2,12 @@
 
 1. A taker takes level by level at each level's price. What was taken from a level is gone until the market changes
    that level: nobody takes the same liquidity twice, and nobody changes the book that others see.
-2. A resting order joins behind all that its level shows. Trades at its price and a shrinking level shorten the queue;
-   what a trade leaves over fills it, a trade through its price or an opposite best beyond it fills it whole.
+2. A resting order joins behind all that its level shows, or, deeper than the visible levels, behind all that the level
+   shows once it is seen. Trades at its price and a shrinking level shorten the queue; what a trade leaves over fills
+   it, a trade through its price fills it whole, an opposite best that meets it fills it from what that side shows.
 3. Stops and targets are triggered by the last trade and become takers, or limit orders.
 4. With a latency, an order meets the market with the first event that is late enough.
+5. Queues are not journalled: after a restart an order waits behind all that its level shows.
 """
 
 from collections.abc import Sequence
@@ -31,7 +33,7 @@ class _Market:
     asks: _Depth = field(default_factory=dict)
     taken_bids: _Depth = field(default_factory=dict)
     taken_asks: _Depth = field(default_factory=dict)
-    queues: dict[int, Decimal] = field(default_factory=dict)  # order id -> base ahead of it
+    queues: dict[int, Decimal | None] = field(default_factory=dict)  # order id -> base ahead, None: not seen yet
     arriving: dict[int, int] = field(default_factory=dict)  # order id -> when it meets the market
 
 
@@ -87,14 +89,23 @@ class BookFills:
         market.taken_bids = _still_taken(market.taken_bids, market.bids, new_bids)
         market.taken_asks = _still_taken(market.taken_asks, market.asks, new_asks)
         market.bids, market.asks = new_bids, new_asks
-        if not self._is_trading(symbol) or not self._state.has_open(symbol):
+        if not self._state.has_open(symbol):
+            market.queues.clear()
+            market.arriving.clear()
             return
+        if not self._is_trading(symbol):
+            return
+        self._adopt_stranded(symbol, at)
         self._take_arrivals(symbol, at)
+        queues: dict[int, Decimal | None] = {}
         for side, levels in ((Side.BUY, new_bids), (Side.SELL, new_asks)):
             for order in self._resting(symbol, side):
-                self._shorten_queue(market, order, levels)
+                queues[order.order_id] = _shorter(
+                    market.queues.get(order.order_id), _shown(levels, side, _limit(order))
+                )
                 if self.would_take(symbol, side, _limit(order)):
                     self._walk(market, order, at, is_maker=True)
+        market.queues = queues
 
     # --- one order -------------------------------------------------------------------------------------
 
@@ -118,7 +129,7 @@ class BookFills:
             self._settlement.end(left, OrderStatus.EXPIRED, EndReason.IOC_UNFILLED, at=at)
             return
         same_side = market.bids if left.side is Side.BUY else market.asks
-        market.queues[left.order_id] = same_side.get(_limit(left), ZERO)
+        market.queues[left.order_id] = _shown(same_side, left.side, _limit(left))
 
     def _take_all(self, market: _Market, order: Order, at: int) -> None:
         left = self._walk(market, order, at, is_maker=False)
@@ -129,29 +140,36 @@ class BookFills:
         """Take levels that the order's limit allows; a maker is filled at its own price."""
         is_buy = order.side is Side.BUY
         levels, taken = (market.asks, market.taken_asks) if is_buy else (market.bids, market.taken_bids)
+        free = [
+            (price, shown - taken.get(price, ZERO))
+            for price, shown in levels.items()
+            if _allows(order, price) and shown > taken.get(price, ZERO)
+        ]
         current: Order | None = order
-        for price, shown in list(levels.items()):
-            if current is None or not current.is_open or not _allows(current, price):
+        for number, level in enumerate(free):
+            next_price = free[number + 1][0] if number + 1 < len(free) else None
+            if current is None or not current.is_open:
                 break
-            free = shown - taken.get(price, ZERO)
-            quantity, is_last = self._wanted(current, price, free)
-            if quantity > 0:
-                taken[price] = taken.get(price, ZERO) + quantity
-                paid = _limit(current) if is_maker else price
-                current = self._settlement.fill(current, paid, quantity, is_maker=is_maker, at=at, is_last=is_last)
-            elif is_last:
-                break  # what is left of the quote buys less than a lot
-        if current is None or not current.is_open:
-            market.queues.pop(order.order_id, None)
+            quantity, is_last = self._wanted(current, level, next_price)
+            if quantity == 0:
+                break
+            price = level[0]
+            taken[price] = taken.get(price, ZERO) + quantity
+            paid = _limit(current) if is_maker else price
+            current = self._settlement.fill(current, paid, quantity, is_maker=is_maker, at=at, is_last=is_last)
         return current
 
-    def _wanted(self, order: Order, price: Decimal, free: Decimal) -> tuple[Decimal, bool]:
+    def _wanted(self, order: Order, level: tuple[Decimal, Decimal], next_price: Decimal | None) -> tuple[Decimal, bool]:
         """So much of a level (base), and whether that completes a market order by quote."""
+        price, free = level
         if order.quote_quantity is None:
-            return min(order.leaves, max(free, ZERO)), False
-        lot_size = self._settlement.lot_size(order.symbol)
-        affordable = (order.quote_quantity - order.filled_notional) / price // lot_size * lot_size
-        return min(affordable, max(free, ZERO)), affordable <= free
+            return min(order.leaves, free), False
+        left = order.quote_quantity - order.filled_notional
+        lots = self._settlement.lots_for(order.symbol, left, price)
+        if lots <= free:
+            return lots, True
+        left -= free * price
+        return free, next_price is not None and not self._settlement.lots_for(order.symbol, left, next_price)
 
     def _available(self, market: _Market, order: Order) -> Decimal:
         is_buy = order.side is Side.BUY
@@ -164,23 +182,19 @@ class BookFills:
         if not _allows(order, price):
             return left
         if price != limit:
-            self._fill_resting(market, order, order.leaves, at)
+            self._fill_resting(order, order.leaves, at)
             return left
-        ahead = market.queues.get(order.order_id, ZERO)
+        ahead = market.queues.get(order.order_id)
+        if ahead is None:
+            return left
         market.queues[order.order_id] = max(ahead - left, ZERO)
         quantity = min(order.leaves, max(left - ahead, ZERO))
         if quantity > 0:
-            self._fill_resting(market, order, quantity, at)
+            self._fill_resting(order, quantity, at)
         return left - quantity
 
-    def _fill_resting(self, market: _Market, order: Order, quantity: Decimal, at: int) -> None:
-        filled = self._settlement.fill(order, _limit(order), quantity, is_maker=True, at=at)
-        if filled is None or not filled.is_open:
-            market.queues.pop(order.order_id, None)
-
-    def _shorten_queue(self, market: _Market, order: Order, levels: _Depth) -> None:
-        ahead = market.queues.get(order.order_id, ZERO)
-        market.queues[order.order_id] = min(ahead, levels.get(_limit(order), ZERO))
+    def _fill_resting(self, order: Order, quantity: Decimal, at: int) -> None:
+        self._settlement.fill(order, _limit(order), quantity, is_maker=True, at=at)
 
     # --- inside ----------------------------------------------------------------------------------------
 
@@ -207,6 +221,14 @@ class BookFills:
         sign = -1 if side is Side.BUY else 1
         return sorted(resting, key=lambda order: (sign * _limit(order), order.order_id))
 
+    def _adopt_stranded(self, symbol: str, at: int) -> None:
+        """An order that never rests can only be open here when a restart forgot its arrival: it arrives now."""
+        arriving = self._market(symbol).arriving
+        for order in self._state.all_open(symbol):
+            rests = order.type not in TAKERS and order.time_in_force is TimeInForce.GTC
+            if not rests and not order.awaits_trigger and order.order_id not in arriving:
+                self._arrive(order, at)
+
     def _take_arrivals(self, symbol: str, at: int) -> None:
         arriving = self._market(symbol).arriving
         for order_id in [order_id for order_id, arrives_at in arriving.items() if arrives_at <= at]:
@@ -231,6 +253,24 @@ def _allows(order: Order, price: Decimal) -> bool:
 def _is_triggered(order: Order, price: Decimal) -> bool:
     assert order.stop_price is not None, "only stops and targets await a trigger"
     return price >= order.stop_price if order.triggers_on_rise else price <= order.stop_price
+
+
+def _shown(levels: _Depth, side: Side, price: Decimal) -> Decimal | None:
+    """What a level shows: 0 within the visible depth, None beyond it."""
+    shown = levels.get(price)
+    if shown is not None:
+        return shown
+    deepest = next(reversed(levels), None)
+    if deepest is None:
+        return None
+    return ZERO if (price > deepest if side is Side.BUY else price < deepest) else None
+
+
+def _shorter(ahead: Decimal | None, shown: Decimal | None) -> Decimal | None:
+    """A queue never grows, and a level that cannot be seen says nothing."""
+    if ahead is None or shown is None:
+        return shown if ahead is None else ahead
+    return min(ahead, shown)
 
 
 def _still_taken(taken: _Depth, old: _Depth, new: _Depth) -> _Depth:

@@ -173,7 +173,7 @@ class Order:
     filled_quantity: Decimal = ZERO  # base
     filled_notional: Decimal = ZERO  # quote
     reserved: Decimal = ZERO  # quote for a buy, base for a sell; legs of a list share the larger one
-    is_working: bool  # False: a stop before its trigger, or an order that has not met the market yet
+    is_working: bool  # False: a stop or target before its trigger
     created_at: int
     updated_at: int
     working_at: int | None = None
@@ -256,7 +256,7 @@ class OrderAccepted:
 
 @dataclass(frozen=True, slots=True)
 class OrderWorking:
-    """A stop was triggered, or an order that was on its way reached the market."""
+    """A stop or target was triggered."""
 
     order: Order
 

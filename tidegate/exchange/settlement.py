@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 
 from tidegate.domain.ids import AccountId
-from tidegate.domain.money import EXACT, ZERO
+from tidegate.domain.money import EXACT, ZERO, ceil_to, floor_to
 from tidegate.domain.orders import OrderStatus, Side
 from tidegate.exchange.model import (
     Balance,
@@ -51,9 +51,15 @@ class Settlement:
         """Whether anything happened since `take_events`."""
         return bool(self._events)
 
-    def lot_size(self, symbol: str) -> Decimal:
-        """Base."""
-        return self._symbols[symbol].lot_size
+    def lots_for(self, symbol: str, notional: Decimal, price: Decimal) -> Decimal:
+        """The base, in whole lots, that so much quote buys."""
+        lot_size = self._symbols[symbol].lot_size
+        return notional / price // lot_size * lot_size
+
+    def price_on_grid(self, order: Order, price: Decimal) -> Decimal:
+        """A price of the market on the symbol's ticks, rounded against the order."""
+        tick_size = self._symbols[order.symbol].tick_size
+        return ceil_to(price, tick_size) if order.side is Side.BUY else floor_to(price, tick_size)
 
     def emit(self, event: Event) -> None:
         """Apply an event and pass it on."""
@@ -82,7 +88,7 @@ class Settlement:
             self._lock(order, order.reserved, order.created_at)
 
     def work(self, order: Order, at: int) -> Order:
-        """A stop was triggered or an order arrived; the other leg of its list ends."""
+        """A stop or target was triggered; the other leg of its list ends."""
         working = replace(order, is_working=True, working_at=at, updated_at=at)
         self.emit(OrderWorking(working))
         self.end_other_leg(working, at)

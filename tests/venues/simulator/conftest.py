@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -20,6 +21,7 @@ from tidegate.venues.simulator.sign import Credential
 
 KEY, SECRET = "test-key", "test-secret"
 START_S = 20.0
+Decoded = Any  # JSON as it came
 
 
 class Client:
@@ -29,11 +31,12 @@ class Client:
         self.ready = ready
         self.http = httpx.Client(base_url=ready.rest, timeout=10.0)
 
-    def get(self, path: str, **params: object) -> object:
+    def get(self, path: str, **params: object) -> Decoded:
         return self.http.get(f"/api/v3/{path}", params=_text(params)).json()
 
-    def send(self, method: str, path: str, *, in_body: bool = False, **params: object) -> httpx.Response:
-        """A signed request, its parameters in the query or in the form body."""
+    def send(self, method: str, path: str, **params: object) -> httpx.Response:
+        """A signed request with its parameters in the query; `in_body=True` puts them into the form body."""
+        in_body = params.pop("in_body", False)
         params.setdefault("timestamp", int(time.time() * 1_000))
         query = urlencode(_text(params))
         query += "&signature=" + signature(query)
@@ -42,19 +45,11 @@ class Client:
             return self.http.request(method, f"/api/v3/{path}", content=query, headers=headers)
         return self.http.request(method, f"/api/v3/{path}?{query}", headers=headers)
 
-    def signed(self, method: str, path: str, **params: object) -> dict[str, object]:
+    def signed(self, method: str, path: str, **params: object) -> Decoded:
         """The decoded answer of a signed request that must succeed."""
         answer = self.send(method, path, **params)
         assert answer.status_code == 200, answer.text
-        decoded: dict[str, object] = answer.json()
-        return decoded
-
-    def rows(self, path: str, **params: object) -> list[dict[str, object]]:
-        """The decoded list that a signed GET answers."""
-        answer = self.send("GET", path, **params)
-        assert answer.status_code == 200, answer.text
-        decoded: list[dict[str, object]] = answer.json()
-        return decoded
+        return answer.json()
 
     def refusal(self, method: str, path: str, **params: object) -> tuple[int, str]:
         """Code and message of a signed request that must fail."""
@@ -62,37 +57,33 @@ class Client:
         assert answer.status_code >= 400, answer.text
         return answer.json()["code"], answer.json()["msg"]
 
-    def buy(self, quantity: str, **params: object) -> dict[str, object]:
+    def buy(self, quantity: str, **params: object) -> Decoded:
         """A market buy of BTC/USDT."""
         return self.signed("POST", "order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity=quantity, **params)
 
-    def limit(self, side: str, quantity: str, price: Decimal, **params: object) -> dict[str, object]:
+    def limit(self, side: str, quantity: str, price: Decimal, **params: object) -> Decoded:
         """A limit order of BTC/USDT."""
         return self.signed("POST", "order", **limit_params(side, quantity, price), **params)
 
     def best(self, symbol: str = "BTCUSDT") -> tuple[Decimal, Decimal]:
         """Bid and ask now."""
         ticker = self.get("ticker/bookTicker", symbol=symbol)
-        assert isinstance(ticker, dict)
         return Decimal(ticker["bidPrice"]), Decimal(ticker["askPrice"])
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Free and locked of each asset."""
         rows = self.signed("GET", "account")["balances"]
-        assert isinstance(rows, list)
         return {row["asset"]: (Decimal(row["free"]), Decimal(row["locked"])) for row in rows}
 
-    def control(self, name: str, **body: object) -> dict[str, object]:
+    def control(self, name: str, **body: object) -> Decoded:
         answer = self.http.post(f"/_control/{name}", json=body, headers=self.token)
         assert answer.status_code == 200, answer.text
-        decoded: dict[str, object] = answer.json()
-        return decoded
+        return answer.json()
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> Decoded:
         answer = self.http.get("/_control/state", headers=self.token)
         assert answer.status_code == 200, answer.text
-        decoded: dict[str, object] = answer.json()
-        return decoded
+        return answer.json()
 
     @property
     def token(self) -> dict[str, str]:

@@ -1,14 +1,14 @@
 """Bots as a file, for who wants no page:
 
-    - name: btc-cross
-      symbol: BTC/USDT
-      timeframe: 1m
-      strategy: ema_cross
-      parameters: {fast: 12, slow: 26}
-      sizing: {kind: percent, value: 10}
-      stop_loss_pct: 2
-      take_profit_pct: 4
-      state: running
+- name: btc-cross
+  symbol: BTC/USDT
+  timeframe: 1m
+  strategy: ema_cross
+  parameters: {fast: 12, slow: 26}
+  sizing: {kind: percent, value: 10}
+  stop_loss_pct: 2
+  take_profit_pct: 4
+  state: running
 """
 
 import difflib

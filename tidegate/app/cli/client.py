@@ -79,7 +79,9 @@ class Product:
         try:
             return json.loads(raw) if raw else None
         except ValueError:
-            raise Unavailable(f"{self.url} answers, but it is no Tidegate: check the URL.", code="cli.foreign") from None
+            raise Unavailable(
+                f"{self.url} answers, but it is no Tidegate: check the URL.", code="cli.foreign"
+            ) from None
 
 
 def connect(url: str | None) -> Product:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.app.cli import bots, books, candles, checks, database, roles, up
+from tidegate.app.cli import books, bots, candles, checks, database, roles, up
 from tidegate.app.cli.parent import end_with_parent
 from tidegate.app.cli.speaking import EXIT_CODES, AsJson, exit_code_of, leaf_of, say, say_json, speak_of_bug, warn
 from tidegate.domain.errors import TidegateError
@@ -60,7 +60,7 @@ def main() -> None:
     """The entry point; `tidegate --help` lists the verbs."""
     sys.excepthook = speak_of_bug
     try:
-        program()
+        typer.main.get_command(program)()  # calling `program` itself would put another excepthook in place
     except TidegateError as error:
         _end(error)
     except BaseExceptionGroup as group:

@@ -50,7 +50,8 @@ def relay() -> None:
 
 
 @simulator.callback()
-def run_simulator(
+def run_simulator(  # noqa: PLR0913 - each is an option of the command line
+    *,
     context: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 0,
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
@@ -120,13 +121,19 @@ def reset_simulator(
 def _run(name: str) -> None:
     settings = load_settings()
     _log(settings)
+    import structlog
+
     from tidegate.app.roles import run_role
 
     def ready() -> None:
         say_json({"ready": name})
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_until_stopped(run_role(name, settings, ready)))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_until_stopped(run_role(name, settings, ready)))
+    except BaseException:
+        structlog.get_logger(__name__).critical("role.failed", role=name, exc_info=True)
+        raise
 
 
 async def _until_stopped(role: Coroutine[None, None, None]) -> None:

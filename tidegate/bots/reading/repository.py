@@ -77,11 +77,6 @@ class BotReader:
         items = [dict(row) for row in rows[:limit]]
         return DecisionPage(items, str(items[-1]["bar_opened_at"]) if len(rows) > limit else None)
 
-    async def active(self) -> list[BotConfig]:
-        """What every bot of every tenant that is not stopped listens to."""
-        query = select(bots).where(bots.c.state != BotState.STOPPED.value).order_by(bots.c.bot_id)
-        return [_bot(row).config for row in await self._database.fetch(query)]
-
     async def add(self, bot: Bot) -> None:
         """A new bot; `Conflict` when its account has one of this name."""
         try:

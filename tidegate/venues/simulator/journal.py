@@ -66,6 +66,11 @@ class Journal:
         self._database.execute("COMMIT")
         self.sequence += len(rows)
 
+    def durability(self) -> int:
+        """SQLite's synchronous level: 2 (FULL) waits for the disk at each commit."""
+        row = self._database.execute("PRAGMA synchronous").fetchone()
+        return int(row[0])
+
     def number(self, name: str, default: int) -> int:
         """A counter that `append` has set."""
         row = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()

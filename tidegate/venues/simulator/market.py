@@ -54,8 +54,8 @@ class Market:
                 self.bars.add_closed(item.timeframe, item.bar)
                 self._publish_closed(item.timeframe, item.bar)
 
-    def remember(self, items: Iterable[Item]) -> None:
-        """Take items of the past in without a word to anybody."""
+    def remember(self, items: Iterable[Item], at: int) -> None:
+        """Take items of the past until `at` (µs) in without a word to anybody."""
         for item in items:
             match item:
                 case Print():
@@ -68,6 +68,7 @@ class Market:
                     self.best = (item.bid, item.ask)
                 case BarDone():
                     self.bars.add_closed(item.timeframe, item.bar)
+        self.bars.close_until(at - self._lateness_us)
 
     def pass_time(self, at: int) -> None:
         """Close bars that are over at `at` (µs) and publish what goes out once a second."""

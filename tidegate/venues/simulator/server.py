@@ -155,8 +155,9 @@ def _tape(options: SimulatorOptions, journal: Journal, clock: Clock) -> Tape:
     if options.replay:
         tape: Tape = open_replay(options.replay)
     else:
-        minute = clock.now_us() - clock.now_us() % (60 * SECOND_US) if options.speed == 1 else FIXED_START
-        tape = GeneratedTape(options.seed, options.symbols, journal.number("starts_at", minute))
+        now = clock.now_us()
+        start = now - now % (60 * SECOND_US) if options.speed == 1 else FIXED_START
+        tape = GeneratedTape(options.seed, options.symbols, journal.number("starts_at", start))
     journal.settle_world({"seed": options.seed, "replay": list(options.replay), "symbols": list(tape.symbols)})
     journal.append((), {"starts_at": tape.starts_at})
     return tape
@@ -186,7 +187,8 @@ async def _serve(options: SimulatorOptions, out: TextIO) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named asyncio sends small frames at once; without it they wait for the peer's acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

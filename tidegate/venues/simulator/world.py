@@ -87,7 +87,8 @@ class World:
             for part in step.parts:
                 self.at = max(self.at, part.at)
                 for market in self.markets.values():
-                    market.remember(item for item in part.items if item.symbol == market.symbol)
+                    told = [item for item in part.items if item.symbol == market.symbol]
+                    market.remember(told, part.at)
         for market in self.markets.values():
             self._stale_books.add(market.symbol)
             if market.prints and self.tape.fill_model == "book":
