@@ -6,10 +6,9 @@ A file is a resource: `execution/endpoints/orders.py` answers `/api/v1/orders`; 
 import importlib
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
@@ -49,20 +48,17 @@ class RouteClash(Conflict):
     code = "app.route_clash"
 
 
-class Lifespan(Protocol):
-    """What FastAPI runs around serving."""
-
-    def __call__(self, app: FastAPI) -> AbstractAsyncContextManager[None]: ...
-
-
 def create_app(
     provided: Mapping[type[Any], object],
     *,
     origins: Sequence[str] = (),
-    lifespan: Lifespan | None = None,
+    extra: Sequence[APIRouter] = (),
     package: str = tidegate.__name__,
 ) -> FastAPI:
-    """The application over what wiring provides; `origins` are other sites whose pages may call it."""
+    """The application over what wiring provides; `origins` are other sites whose pages may call it.
+
+    `extra` routers belong to no stage and guard themselves.
+    """
     app = FastAPI(
         title="Tidegate",
         version="1",
@@ -71,10 +67,9 @@ def create_app(
         docs_url=None,  # both pages would load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lifespan,
     )
     app.state.provided = provided
-    for router in routers(discover(package)):
+    for router in (*routers(discover(package)), *extra):
         app.include_router(router)
     if origins:
         app.add_middleware(

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from tidegate.domain.errors import TidegateError
 from tidegate.domain.ids import AccountId
-from tidegate.domain.orders import FillReport, OrderReport, PlaceAnswer
+from tidegate.domain.orders import FillReport, OrderPurpose, OrderReport, PlaceAnswer
 from tidegate.domain.ports import Venue
 from tidegate.execution.model import CancelAtVenue, FetchOrder, PlaceOco, PlaceOrder, VenueCall
+from tidegate.kit.crash import CrashKind, CrashPoint, crash_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,28 @@ class Courier(Protocol):
 
 async def ask(venue: Venue, call: VenueCall) -> Answer:
     """One call, one answer; nothing is ever sent twice."""
+    crash_point(CrashPoint.BEFORE_SEND, kind_of(call))
+    answer = await _asked(venue, call)
+    crash_point(CrashPoint.AFTER_ANSWER, kind_of(call))
+    return answer
+
+
+def kind_of(call: VenueCall) -> CrashKind:
+    """What a call is about, for the crash points."""
+    match call:
+        case PlaceOrder(purpose=OrderPurpose.ENTRY):
+            return CrashKind.ENTRY
+        case PlaceOrder(purpose=OrderPurpose.EXIT):
+            return CrashKind.EXIT
+        case PlaceOrder() | PlaceOco():
+            return CrashKind.STOP
+        case CancelAtVenue():
+            return CrashKind.CANCEL
+        case FetchOrder():
+            return CrashKind.LOOK
+
+
+async def _asked(venue: Venue, call: VenueCall) -> Answer:
     match call:
         case PlaceOrder(ticket=ticket):
             return await venue.place(ticket)

@@ -16,6 +16,7 @@ from tidegate.app.account import Account
 from tidegate.app.answers import take_answer, take_event
 from tidegate.app.commands import Outcome, obey
 from tidegate.app.courier import CallAnswered, Courier
+from tidegate.app.crash_points import AFTER_COMMIT, BEFORE_COMMIT, around_commit
 from tidegate.app.gate import converge, take_signal
 from tidegate.app.loading import signal_key
 from tidegate.app.marks import Marks
@@ -164,7 +165,7 @@ class Engine:
         touched, outcome = self._cascade(stimulus)
         for account in touched:
             converge(account)
-        await self._commit(touched, outcome)
+        await self._commit(stimulus, touched, outcome)
 
     def _cascade(self, stimulus: Stimulus) -> tuple[list[Account], Outcome | None]:
         """Everything one stimulus causes, in memory: the accounts it touched, and what a command came to."""
@@ -229,7 +230,7 @@ class Engine:
                 await self._keeper.meet(bot)
         return False
 
-    async def _commit(self, touched: list[Account], outcome: Outcome | None) -> None:
+    async def _commit(self, stimulus: Stimulus, touched: list[Account], outcome: Outcome | None) -> None:
         """One commit for all that changed; the venue is called only afterwards."""
         write_set = WriteSet()
         if outcome is not None:
@@ -239,6 +240,7 @@ class Engine:
         ]
         if not write_set.is_empty():
             write_set.fences = {shard: self.fences[shard] for shard in {self._shard(account) for account in touched}}
+            around_commit(stimulus, written, BEFORE_COMMIT)
             try:
                 await self._store.commit(write_set)
             except (Conflict, Unavailable):
@@ -246,6 +248,7 @@ class Engine:
                 for account in touched:
                     await self._keeper.load(account.account_id)
                 raise
+        around_commit(stimulus, written, AFTER_COMMIT)
         for account, (facts, calls) in written:
             self._sequences[account.account_id] += len(facts)
             for call in calls:

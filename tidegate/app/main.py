@@ -1,8 +1,9 @@
 """The api role: what it provides to the endpoints, what runs beside them, and the server around both."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from tidegate.app.hub import Hub
 from tidegate.app.idempotency.repository import IdempotencyKeys
 from tidegate.app.lifespan import Service, Services
 from tidegate.app.loading import signal_key
+from tidegate.app.overview import Overview
 from tidegate.app.readers import AccountExposures, MarketMarks, PortfolioTrading, ScreenSnapshots
 from tidegate.app.settings import Settings
 from tidegate.bots.desk import BotDesk
@@ -79,7 +81,11 @@ def build(parts: ApiParts, on_failure: Callable[[], None] | None = None) -> Api:
     callers: RequestCallers = provided[RequestCallers]
     sockets = websocket.WebSockets(hub, callers, provided[VisibleAccounts], parts.clock)
     monitor = _monitor(parts, market)
-    provided |= {websocket.WebSockets: sockets, health.HealthMonitor: monitor}
+    provided |= {
+        websocket.WebSockets: sockets,
+        health.HealthMonitor: monitor,
+        Overview: _overview(parts, provided, monitor),
+    }
     services = Services(
         [
             Service(name="market", start=market.catch_up, run=market.run),
@@ -90,21 +96,17 @@ def build(parts: ApiParts, on_failure: Callable[[], None] | None = None) -> Api:
         ],
         on_failure,
     )
-    app = create_app(provided, origins=settings.cors_origins, lifespan=_lifespan(services))
-    for router in (health.router, websocket.router, page.router):
-        app.include_router(router)
+    app = create_app(provided, origins=settings.cors_origins, extra=(health.router, websocket.router, page.router))
     return Api(app, services, sockets)
 
 
 async def serve(parts: ApiParts, ready: Callable[[], None]) -> None:
     """Listen on host and port until cancelled; `Unavailable` when the port is busy or a service has failed."""
-    settings = parts.settings
+    listener = _listener(parts.settings)
     failed = asyncio.Event()
     api = build(parts, on_failure=failed.set)
     config = uvicorn.Config(
         api.app,
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -112,18 +114,19 @@ async def serve(parts: ApiParts, ready: Callable[[], None]) -> None:
         ws_ping_interval=websocket.PING_S,
         ws_ping_timeout=websocket.SILENCE_S,
         timeout_graceful_shutdown=_STOP_S,
-        lifespan="on",
+        lifespan="off",
     )
     server = _Server(config, ready)
-    serving = asyncio.create_task(server.serve())
-    failing = asyncio.create_task(failed.wait())
-    try:
-        await asyncio.wait([serving, failing], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        failing.cancel()
-        await api.sockets.close()
-        server.should_exit = True
-        await serving
+    async with api.services.running():
+        serving = asyncio.create_task(server.serve([listener]))
+        failing = asyncio.create_task(failed.wait())
+        try:
+            await asyncio.wait([serving, failing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            failing.cancel()
+            await api.sockets.close()
+            server.should_exit = True
+            await serving
     raise Unavailable("The api has stopped, because a service of it failed; the log says which.", code="api.failed")
 
 
@@ -134,14 +137,29 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
 
-    @asynccontextmanager
-    async def _without_signals(self) -> AsyncIterator[None]:
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def startup(self, sockets: Any = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
-            self._ready()
+        self._ready()
+
+
+def _listener(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"Port {settings.port} of {settings.host} cannot be used: {error.strerror};"
+            " stop who uses it, or set TIDEGATE_PORT to another one.",
+            code="api.port_busy",
+        ) from None
+    return listener
 
 
 def _provided(parts: ApiParts, market: MarketReader, commands: CommandBus) -> dict[type[Any], Any]:
@@ -210,6 +228,22 @@ def _snapshots(provided: Mapping[type[Any], Any]) -> ScreenSnapshots:
     )
 
 
+def _overview(parts: ApiParts, provided: Mapping[type[Any], Any], monitor: health.HealthMonitor) -> Overview:
+    return Overview(
+        accounts=provided[VisibleAccounts],
+        portfolio=provided[PortfolioReader],
+        ledger=provided[LedgerReader],
+        market=provided[MarketReader],
+        bots=provided[BotReader],
+        orders=provided[OrderReader],
+        risk=provided[RiskReader],
+        health=monitor,
+        timeframe=parts.settings.base_timeframe,
+        symbols=parts.settings.symbols,
+        clock=parts.clock,
+    )
+
+
 def _monitor(parts: ApiParts, market: MarketReader) -> health.HealthMonitor:
     settings = parts.settings
     checks = {
@@ -221,12 +255,3 @@ def _monitor(parts: ApiParts, market: MarketReader) -> health.HealthMonitor:
     if settings.simulator_url:
         checks["venue"] = venue_check(settings.simulator_url)
     return health.HealthMonitor(checks, essential=("database", "bus"), clock=parts.clock)
-
-
-def _lifespan(services: Services) -> Callable[[FastAPI], Any]:
-    @asynccontextmanager
-    async def run(_: FastAPI) -> AsyncIterator[None]:
-        async with services.running():
-            yield
-
-    return run

@@ -185,5 +185,3 @@ class ScreenSnapshots:
             case _:
                 states = await self._risk.states(tenant_id)
                 return [RiskOut.model_validate(state).model_dump(mode="json") for state in states]
-
-

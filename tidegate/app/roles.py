@@ -29,6 +29,7 @@ from tidegate.domain.errors import Conflict, Invalid, Unavailable
 from tidegate.domain.messages import CandleClosed, MarketMessage
 from tidegate.kit.bus import Bus
 from tidegate.kit.clock import Clock, SystemClock
+from tidegate.kit.crash import arm
 from tidegate.kit.db import Database, Store, open_store
 from tidegate.kit.db.migrations import check
 from tidegate.kit.ids import new_id
@@ -48,6 +49,8 @@ async def run_role(name: str, settings: Settings, ready: Ready) -> None:
     run = ROLES.get(name)
     if run is None:
         raise Invalid(f"There is no role {name!r}; there is {', '.join(ROLES)}.", code="app.role_unknown")
+    if settings.crash_at:
+        arm(settings.crash_at)
     unready = check(settings.database)
     if unready:
         raise Unavailable(unready[0], code="db.not_migrated")

@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     lease_s: int = Field(5, ge=1, le=600)
     fence_ms: int = Field(15_000, ge=1)
     lockstep: bool = False
+    crash_at: str = ""  # tests only: see kit/crash.py
     log_level: TextList = ("INFO",)
     cors_origins: TextList = ()
     api_key: SecretStr = SecretStr("")

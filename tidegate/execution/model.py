@@ -131,6 +131,7 @@ class PlaceOrder:
     """Send one order, once."""
 
     ticket: OrderTicket
+    purpose: OrderPurpose
 
 
 @dataclass(frozen=True, slots=True)

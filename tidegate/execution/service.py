@@ -78,7 +78,7 @@ class Execution:
     ) -> OrderSubmitted:
         """Record an order and plan to send it after the commit."""
         order, submitted = self._record(intent, hold_key=hold_key, trace_id=trace_id, at=at, fence_at=fence_at)
-        self._calls.append(PlaceOrder(order.ticket()))
+        self._calls.append(PlaceOrder(order.ticket(), intent.purpose))
         return submitted
 
     def submit_oco(

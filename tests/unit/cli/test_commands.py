@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer.main
+from typer.core import TyperGroup
 
+from tidegate.app.cli.program import program
 from tidegate.app.supervisor import DataFolderLock
 
 IMPORTS_S_MAX = 0.5
@@ -31,6 +35,16 @@ def tidegate(folder: Path, *words: str, **settings: str) -> subprocess.Completed
 def test_the_exit_codes_are_in_the_help(tmp_path: Path) -> None:
     told = " ".join(tidegate(tmp_path, "--help").stdout.split())
     assert "Exit codes: 0 done; 1 a check failed" in told
+
+
+def test_every_verb_is_in_the_documents() -> None:
+    documents = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"[a-z-]+", documents))
+    group = typer.main.get_command(program)
+    assert isinstance(group, TyperGroup)
+    verbs = set(group.commands)
+    verbs |= {inner for one in group.commands.values() if isinstance(one, TyperGroup) for inner in one.commands}
+    assert verbs <= words, sorted(verbs - words)
 
 
 def test_the_version_is_printed_for_people_and_programs(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ class Running:
             self._loop.run_until_complete(self._start())
         except Exception as problem:  # noqa: BLE001 - raised again in the test's thread
             self._problem = problem
+            self._loop.close()
             return
         finally:
             self._started.set()

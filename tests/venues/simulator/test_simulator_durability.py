@@ -43,8 +43,8 @@ class Process:
         if self._process.poll() is None:
             os.kill(self._process.pid, number)
         self.client.http.close()
-        self._process.communicate()
-        return self._process.returncode
+        with self._process:
+            return self._process.wait(10)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_ids_are_never_used_twice_and_prices_continue(tmp_path: Path, processes:
 
 def test_a_replay_goes_on_where_it_was(start: Start, candle_file: Path, tmp_path: Path) -> None:
     replayed: dict[str, object] = {"replay": (str(candle_file),), "directory": tmp_path}
-    options = SimulatorOptions(credentials=(Credential(KEY, SECRET),), speed=0, **replayed)  # type: ignore[arg-type]
+    options = SimulatorOptions(credentials=(Credential(KEY, SECRET),), seed=7, speed=0, **replayed)  # type: ignore[arg-type]
     world = open_world(options, SystemClock())
     world.position, world.at = 20, world.tape.starts_at
     world.journal.append((), {"position": 20, "mark": 0})

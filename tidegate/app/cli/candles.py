@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 verbs = typer.Typer(name="data", help="Candles on this machine.", no_args_is_help=True, rich_markup_mode=None)
 T = TypeVar("T")
-Venue = Annotated[str, typer.Option(help="Whose candles they are.")]
-_SIMULATOR = "simulator"
 
 
 @verbs.command("import")
@@ -25,7 +23,6 @@ def import_files(
     files: Annotated[list[Path], typer.Argument(help="Feather, Parquet or CSV, named like BTCUSDT-1m.csv.")],
     symbol: Annotated[str | None, typer.Option(help="Where the name does not tell it.")] = None,
     timeframe: Annotated[str | None, typer.Option(help="Where the name does not tell it.")] = None,
-    venue: Venue = _SIMULATOR,
     as_json: AsJson = False,
 ) -> None:
     """Import candle files, each whole or not at all; what is known already is left as it is."""
@@ -36,11 +33,11 @@ def import_files(
     async def run(store: "CandleStore") -> list[Row]:
         return [await _imported(store, file, wanted, timeframe) for file in files]
 
-    say_rows(_with_store(venue, run), as_json=as_json, nothing="")
+    say_rows(_with_store(run), as_json=as_json, nothing="")
 
 
 @verbs.command("list")
-def list_series(venue: Venue = _SIMULATOR, as_json: AsJson = False) -> None:
+def list_series(as_json: AsJson = False) -> None:
     """List every series that is kept."""
 
     async def run(store: "CandleStore") -> list[Row]:
@@ -50,7 +47,7 @@ def list_series(venue: Venue = _SIMULATOR, as_json: AsJson = False) -> None:
             for found in await store.list_series()
         ]
 
-    say_rows(_with_store(venue, run), as_json=as_json, nothing="No candles are kept yet.")
+    say_rows(_with_store(run), as_json=as_json, nothing="No candles are kept yet.")
 
 
 async def _imported(store: "CandleStore", file: Path, symbol: str | None, timeframe: str | None) -> Row:
@@ -65,11 +62,10 @@ def _row(symbol: str, timeframe: str, first: int, last: int) -> dict[str, object
     return {"symbol": symbol, "timeframe": timeframe, "first": rfc3339(first), "last": rfc3339(last)}
 
 
-def _with_store(venue: str, run: "Callable[[CandleStore], Awaitable[T]]") -> T:
+def _with_store(run: "Callable[[CandleStore], Awaitable[T]]") -> T:
+    from tidegate.app.wiring import candle_store
     from tidegate.kit.db import Database
     from tidegate.kit.db.migrations import check
-    from tidegate.market.archive import DayArchive
-    from tidegate.market.repository import CandleStore
 
     settings = load_settings(needs_secrets=False)
     problems = check(settings.database)
@@ -79,7 +75,7 @@ def _with_store(venue: str, run: "Callable[[CandleStore], Awaitable[T]]") -> T:
     async def within() -> T:
         database = Database(settings.database)
         try:
-            return await run(CandleStore(database, DayArchive(settings.data_dir / "candles"), venue=venue))
+            return await run(candle_store(settings, database))
         finally:
             await database.close()
 

@@ -28,7 +28,10 @@ _PACKAGE = Path(tidegate.__file__).parent
 _WATCHED = (".py", ".html")
 _UNIX = "unix://"
 _ENGINE, _API, _SIMULATOR, _VALKEY = "engine", "api", "simulator", "valkey"
-_STOP_S = {_API: 2.0, _ENGINE: 3.0, _SIMULATOR: 2.0, _VALKEY: 1.0}  # together below ten
+_TOGETHER = (_ENGINE, _API)  # on a database file, the engine has ingest and signals inside
+_APART = ("ingest", "signals", _ENGINE, "relay", _API)
+_STOP_S = {_API: 2.0, _ENGINE: 3.0, _SIMULATOR: 2.0, _VALKEY: 1.0}  # together below ten, with the others too
+_OTHER_STOP_S = 0.6
 _EXIT_CODES = range(1, 4)
 _SIMULATOR_ROOMS = ("venues/simulator/", "exchange/", "domain/")
 
@@ -126,7 +129,7 @@ async def _serve(wish: Wish, supervisor: Supervisor) -> None:
     if wish.speed == "step":
         told["TIDEGATE_LOCKSTEP"] = "true"
     url = url_of(settings.host, port)
-    for name in (_ENGINE, _API):
+    for name in _TOGETHER if settings.is_embedded else _APART:
         await supervisor.start(_role(name, told))
     running.note(settings.data_dir, running.Running(os.getpid(), url, redis_url, simulator_url))
     _announce(wish, url, setup_token, SystemClock().monotonic_s() - started_s)
@@ -137,7 +140,7 @@ async def _serve(wish: Wish, supervisor: Supervisor) -> None:
 
 
 def _role(name: str, told: dict[str, str]) -> Part:
-    return Part(name=name, command=(*_OURSELVES, name), environment=told, stop_s=_STOP_S[name])
+    return Part(name=name, command=(*_OURSELVES, name), environment=told, stop_s=_STOP_S.get(name, _OTHER_STOP_S))
 
 
 def _simulator(wish: Wish, port: int) -> Part:
@@ -202,7 +205,7 @@ async def _reload_on_change(supervisor: Supervisor) -> None:
         raise Invalid("--reload needs the development environment: use `make dev`.", code="up.no_watcher") from None
     async for changes in awatch(_PACKAGE, watch_filter=lambda _, path: path.endswith(_WATCHED)):
         files = [Path(path).relative_to(_PACKAGE).as_posix() for _, path in changes]
-        parts = [_ENGINE, _API]
+        parts = list(_APART)
         if any(file.startswith(_SIMULATOR_ROOMS) for file in files):
             parts.insert(0, _SIMULATOR)
         warn(f"{files[0]} has changed.")

@@ -107,9 +107,12 @@ class BookSync:
         if event.first_id > self._update_id + 1:
             self._restart(event)
             return
-        for side, levels in ((self._bids, event.bids), (self._asks, event.asks)):
-            for price, quantity in levels:
-                side.set(positive(price, "level price"), not_negative(quantity, "level quantity"))
+        changes = [(self._bids, *level) for level in event.bids] + [(self._asks, *level) for level in event.asks]
+        for _, price, quantity in changes:  # all are believed, or none is applied
+            positive(price, "level price")
+            not_negative(quantity, "level quantity")
+        for side, price, quantity in changes:
+            side.set(price, quantity)
         self._update_id, self._at_ms = event.last_id, event.event_ms
         bids, asks = self._bids.prices, self._asks.prices
         if bids and asks and bids[-1] >= asks[0]:

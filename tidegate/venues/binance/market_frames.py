@@ -66,10 +66,10 @@ class MarketFrames:
         _expect(event.symbol, wire)
         if not self._is_news(stream, event.trade_id):
             return None
-        at = self._pass_time(event.event_ms)
+        self._pass_time(event.event_ms)
         return TradePrinted(
             trace_id=TraceId(f"binance:{wire}:trade:{event.trade_id}"),
-            occurred_at=min(at, event.traded_ms * MILLISECOND_US),
+            occurred_at=event.traded_ms * MILLISECOND_US,
             symbol=symbol,
             venue_trade_id=str(event.trade_id),
             price=positive(event.price, "trade price"),

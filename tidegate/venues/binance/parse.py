@@ -53,6 +53,7 @@ _orders = msgspec.json.Decoder(list[payloads.Order])
 _order_list = msgspec.json.Decoder(payloads.OrderList)
 _trades = msgspec.json.Decoder(list[payloads.OwnTrade])
 _account = msgspec.json.Decoder(payloads.Account)
+_stream_frame = msgspec.json.Decoder(payloads.StreamFrame)
 _api_frame = msgspec.json.Decoder(payloads.ApiFrame)
 
 
@@ -76,7 +77,7 @@ class SymbolNames:
         return found
 
 
-def read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, what: str) -> T:
+def read(decoder: msgspec.json.Decoder[T], raw: bytes | str | msgspec.Raw, what: str) -> T:
     """Decode, or say in one sentence which field of what is wrong."""
     try:
         return decoder.decode(raw)
@@ -96,6 +97,11 @@ def not_negative(value: Decimal, field: str) -> Decimal:
     if not value.is_nan() and value == ZERO:
         return ZERO
     return positive(value, field)
+
+
+def stream_data(raw: bytes | str) -> msgspec.Raw:
+    """What a frame of a combined stream carries."""
+    return read(_stream_frame, raw, "frame").data
 
 
 # ── public answers ──────────────────────────────────────────────────────────────────────────────────────
@@ -330,7 +336,7 @@ def _known(words: dict[str, T], word: str, what: str) -> T:
 # ── account stream ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def api_frame(raw: bytes) -> payloads.ApiFrame:
+def api_frame(raw: bytes | str) -> payloads.ApiFrame:
     """Anything the WebSocket API sends."""
     return read(_api_frame, raw, "account event")
 

@@ -55,6 +55,11 @@ class AccountStreams:
         """Subscriptions of one connection."""
         return [found for found in self._subscriptions if found.outbox is outbox]
 
+    @property
+    def listeners(self) -> int:
+        """Subscriptions of all connections."""
+        return len(self._subscriptions)
+
     def tell(self, account_id: AccountId, payload: Json) -> None:
         """One event to all who listen to the account."""
         for subscription in self._subscriptions:

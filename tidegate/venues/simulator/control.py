@@ -120,6 +120,7 @@ def _state(world: World, player: Player) -> dict[str, object]:
         "mark": world.mark,
         "tape_at_ms": world.at // 1_000,
         "tape_has_ended": player.has_ended,
+        "account_listeners": world.accounts.listeners,
         "faults_left": world.faults.left,
         "faults_met": world.faults.met,
     }

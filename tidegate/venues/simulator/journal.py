@@ -24,7 +24,7 @@ class Journal:
             self._database = sqlite3.connect(":memory:", isolation_level=None)
         else:
             directory.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(directory / FILE_NAME, isolation_level=None, timeout=1.0)
+            self._database = sqlite3.connect(directory / FILE_NAME, isolation_level=None, timeout=0.2)
         self._directory = directory
         try:
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
