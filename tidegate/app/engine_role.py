@@ -1,6 +1,7 @@
 """The engine as a role: takes its shards, loads and reconciles their accounts, then listens until it is stopped."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from tidegate.signals.streams import signals_stream
 
 TICK_S = 0.1
 COMMANDS_BLOCK_MS = 500
+_HEARD_MAX = 1_000  # more than any ready strategy needs to settle
 STOP_S = 10.0  # how long calls under way may finish
 COMMITTED_CHANNEL = "committed"
 DECISIONS_CHANNEL = "decisions"
@@ -75,6 +77,7 @@ class EngineRole:
             else SerialCourier(parts.venues, self._deliver)
         )
         self._signals = SignalService()
+        self._heard: dict[tuple[str, str], deque[Candle]] = {}
         self._untold: list[Signal] = []  # signals that are not on the bus yet
         self._news = asyncio.Event()
         self.engine = Engine(
@@ -134,6 +137,7 @@ class EngineRole:
 
     def on_candle(self, candle: Candle, trace_id: TraceId) -> list[Signal]:
         """What the rules say of a closed candle: for the engine now, for everybody else as soon as may be."""
+        self._remember(candle)
         signals = self._signals.on_candle(candle, trace_id)
         if signals:
             self._untold += signals
@@ -146,7 +150,13 @@ class EngineRole:
         self._signals.warm_up(closed.candle for closed in history)
         for closed in history:
             candle = closed.candle
+            self._remember(candle)
             self._marks.on_close(candle.symbol, candle.close, candle.closes_at, now)
+
+    def _remember(self, candle: Candle) -> None:
+        """The newest candles of each series, for a signal that somebody wants later."""
+        series = (candle.symbol, candle.timeframe)
+        self._heard.setdefault(series, deque(maxlen=_HEARD_MAX)).append(candle)
 
     # ── leases ──
 
@@ -202,9 +212,11 @@ class EngineRole:
         return account
 
     async def meet(self, bot: Bot) -> None:
-        """A bot starts to listen: its signal is computed, its candles are asked for."""
-        if self._signals.require(spec_of(bot.config)):
-            await self._parts.want([Series(bot.config.symbol, bot.config.timeframe)])
+        """A bot starts to listen: its signal is computed from now on, warm if its candles are known already."""
+        spec = spec_of(bot.config)
+        if self._signals.require(spec):
+            self._signals.warm_up(self._heard.get((spec.symbol, spec.timeframe), ()), spec)
+            await self._parts.want([Series(spec.symbol, spec.timeframe)])
 
     async def _reconcile(self, account: Account) -> None:
         """Ask what became of everything in doubt, then compare the books; until they agree nothing enters."""

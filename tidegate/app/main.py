@@ -17,7 +17,7 @@ from tidegate.accounts.service import Accounts, ApiKeys
 from tidegate.app import health, page, websocket
 from tidegate.app.api import create_app
 from tidegate.app.checks import bus_check, database_check, engine_check, feed_check, venue_check
-from tidegate.app.command_bus import CommandBus
+from tidegate.app.command_bus import DECISION_S, CommandBus
 from tidegate.app.hub import Hub
 from tidegate.app.idempotency.repository import IdempotencyKeys
 from tidegate.app.lifespan import Service, Services
@@ -59,6 +59,7 @@ class ApiParts:
     candles: CandleStore
     wanted: WantedSignals
     venue: str
+    decision_s: float = DECISION_S
     passwords: Passwords | None = None
 
 
@@ -75,7 +76,7 @@ def build(parts: ApiParts, on_failure: Callable[[], None] | None = None) -> Api:
     """Everything put together, nothing started; `on_failure` is called when an essential service ends by itself."""
     settings, database = parts.settings, parts.database
     market = MarketReader(parts.bus, parts.candles, parts.source, venue=parts.venue, clock=parts.clock)
-    commands = CommandBus(parts.bus, database, shards=settings.shards)
+    commands = CommandBus(parts.bus, database, shards=settings.shards, decision_s=parts.decision_s)
     provided = _provided(parts, market, commands)
     hub = Hub(parts.bus, database, _snapshots(provided), venue=parts.venue, clock=parts.clock)
     callers: RequestCallers = provided[RequestCallers]

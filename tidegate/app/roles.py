@@ -11,6 +11,7 @@ import aiohttp
 
 from tidegate.accounts.repository import load_accounts
 from tidegate.app.engine_role import EngineParts, EngineRole
+from tidegate.app.main import ApiParts, serve
 from tidegate.app.relay import Relay
 from tidegate.app.settings import Settings
 from tidegate.app.streams import EngineStreams
@@ -19,6 +20,7 @@ from tidegate.app.wiring import (
     SIMULATOR,
     Tape,
     candle_store,
+    client_of,
     configured_series,
     market_clock,
     open_bus,
@@ -39,6 +41,7 @@ from tidegate.market.model import Series
 from tidegate.market.service import Ingest, IngestOptions
 from tidegate.market.streams import BusPublisher, ask_for
 from tidegate.signals.handlers import SignalsRole
+from tidegate.venues.binance.client import RestClient
 from tidegate.venues.binance.market import BinanceMarket
 
 Ready = Callable[[], None]
@@ -67,23 +70,27 @@ class Ground:
     store: Store
     database: Database
     bus: Bus
+    client: RestClient
     market: BinanceMarket
     stack: AsyncExitStack
 
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> Ground:
     clock = SystemClock()
+    client = client_of(settings, clock)
     ground = Ground(
         settings=settings,
         clock=clock,
         store=open_store(settings.database),
         database=Database(settings.database),
         bus=open_bus(settings),
-        market=open_market(settings, clock),
+        client=client,
+        market=open_market(client, settings),
         stack=stack,
     )
-    for close in (ground.store.close, ground.database.close, ground.bus.close, ground.market.close):
+    for close in (ground.store.close, ground.database.close, ground.bus.close, client.close):
         stack.push_async_callback(close)
+    await client.open()
     return ground
 
 
@@ -93,9 +100,7 @@ async def _run_engine(ground: Ground, ready: Ready) -> None:
     if settings.is_embedded:
         ground.stack.enter_context(_only_engine(settings))
     accounts = await load_accounts(ground.store)
-    venues = {account.account_id: open_venue(account, settings, ground.clock) for account in accounts}
-    for venue in venues.values():
-        ground.stack.push_async_callback(venue.close)
+    venues = {account.account_id: open_venue(account, settings, ground.client) for account in accounts}
     async with asyncio.TaskGroup() as tasks:
         feed = _Embedded(ground, tasks) if settings.is_embedded else _Apart(ground, tasks)
         parts = EngineParts(
@@ -154,6 +159,24 @@ async def _run_relay(ground: Ground, ready: Ready) -> None:
     """Committed events to the screens."""
     ready()
     await Relay(ground.database, ground.store, ground.bus).run()
+
+
+async def _run_api(ground: Ground, ready: Ready) -> None:
+    """HTTP and WebSocket; on a file the relay comes along."""
+    parts = ApiParts(
+        settings=ground.settings,
+        database=ground.database,
+        bus=ground.bus,
+        clock=ground.clock,
+        source=ground.market,
+        candles=candle_store(ground.settings, ground.database),
+        wanted=WantedByBots(ground.store),
+        venue=SIMULATOR,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        if ground.settings.is_embedded:
+            tasks.create_task(Relay(ground.database, ground.store, ground.bus).run())
+        await serve(parts, ready)
 
 
 class _Embedded:
@@ -229,7 +252,7 @@ async def _ingest(
     sink: Callable[[MarketMessage], Awaitable[None]],
     history_sink: Callable[[Sequence[CandleClosed]], Awaitable[None]],
 ) -> Ingest:
-    clock = await market_clock(ground.market, ground.settings, ground.clock)
+    clock = await market_clock(ground.client, ground.settings)
     return Ingest(ground.market, sink, IngestOptions(venue=SIMULATOR), clock=clock, history_sink=history_sink)
 
 
@@ -259,4 +282,5 @@ ROLES: dict[str, Callable[[Ground, Ready], Awaitable[None]]] = {
     "ingest": _run_ingest,
     "signals": _run_signals,
     "relay": _run_relay,
+    "api": _run_api,
 }

@@ -1,23 +1,29 @@
 """Which concrete part fills which port: the only file that knows every stage and every venue."""
 
 import aiohttp
+import msgspec
 
 from tidegate.accounts.model import TradingAccount
 from tidegate.app.settings import Settings
 from tidegate.domain.errors import Forbidden, Invalid, Unavailable
 from tidegate.domain.ids import Environment
+from tidegate.domain.instruments import stream_symbol
 from tidegate.kit.bus import Bus, RedisBus
-from tidegate.kit.clock import Clock
+from tidegate.kit.clock import MILLISECOND_US, Clock
 from tidegate.kit.db import Database
 from tidegate.market.archive import DayArchive
 from tidegate.market.model import Series
 from tidegate.market.repository import CandleStore
-from tidegate.venues.binance.account import BinanceVenue
+from tidegate.venues.binance.client import RestClient
 from tidegate.venues.binance.hosts import HostClass, Hosts, simulator_hosts
 from tidegate.venues.binance.market import BinanceMarket
+from tidegate.venues.binance.venue import BinanceVenue
 
 SIMULATOR = "simulator"
 _CONTROL_TOKEN_HEADER = "X-Control-Token"
+_CLOSE_TIME = 6  # of a kline row, ms
+_RECV_WINDOW_MS_MAX = 5_000
+_ENGINE_ALLOWANCE_MS = 1_000  # from the venue's gateway to its matching engine
 
 
 def open_bus(settings: Settings) -> Bus:
@@ -56,9 +62,15 @@ class TapeClock:
         return self._clock.monotonic_s()
 
 
-async def market_clock(market: BinanceMarket, settings: Settings, clock: Clock) -> Clock:
-    """The clock of market time: ours, or that of the tape which the simulator plays."""
-    return TapeClock(clock, await market.market_time_us(settings.symbols[0]) - clock.now_us())
+async def market_clock(client: RestClient, settings: Settings) -> Clock:
+    """The clock of market time: ours at a venue, that of the tape where a simulator plays one."""
+    symbol = stream_symbol(settings.symbols[0])
+    path = f"/api/v3/klines?symbol={symbol}&interval={settings.base_timeframe}&limit=1"
+    rows = msgspec.json.decode(await client.get(path, weight=2), type=list[list[int | str]])
+    if not rows:
+        return client.clock
+    closes_at = int(rows[0][_CLOSE_TIME]) * MILLISECOND_US
+    return TapeClock(client.clock, closes_at - client.clock.now_us())
 
 
 def hosts_of(settings: Settings) -> Hosts:
@@ -70,24 +82,26 @@ def hosts_of(settings: Settings) -> Hosts:
     return simulator_hosts(url, stream, f"{stream}/ws-api/v3")
 
 
-def open_market(settings: Settings, clock: Clock) -> BinanceMarket:
+def client_of(settings: Settings, clock: Clock) -> RestClient:
+    """The one client of this process; a request older than its window cannot arrive behind the fence."""
+    window_ms = max(1, min(_RECV_WINDOW_MS_MAX, settings.fence_ms - _ENGINE_ALLOWANCE_MS))
+    return RestClient(hosts_of(settings), clock=clock, recv_window_ms=window_ms)
+
+
+def open_market(client: RestClient, settings: Settings) -> BinanceMarket:
     """Public market data."""
-    return BinanceMarket(hosts_of(settings), clock=clock, lockstep=settings.lockstep)
+    return BinanceMarket(client, is_lockstep=settings.lockstep)
 
 
-def open_venue(account: TradingAccount, settings: Settings, clock: Clock) -> BinanceVenue:
+def open_venue(account: TradingAccount, settings: Settings, client: RestClient) -> BinanceVenue:
     """Where an account trades, if it may."""
     refuse_real_money(account, settings)
-    hosts = hosts_of(settings)
-    if hosts.host_class is not HostClass.SIMULATOR:
-        raise Forbidden(f"{hosts.name} is a real venue: it serves public data only.", code="wiring.live_closed")
+    if client.hosts.host_class is not HostClass.SIMULATOR:
+        raise Forbidden(f"{client.hosts.name} is a real venue: it serves public data only.", code="wiring.live_closed")
     return BinanceVenue(
-        hosts,
-        settings.simulator_key.get_secret_value(),
-        settings.simulator_secret.get_secret_value(),
-        account.account_id,
-        clock=clock,
-        lockstep=settings.lockstep,
+        client,
+        api_key=settings.simulator_key.get_secret_value(),
+        secret=settings.simulator_secret.get_secret_value(),
     )
 
 

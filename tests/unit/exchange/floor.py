@@ -1,4 +1,4 @@
-"""Builders of an exchange for its tests: BTC/USDT with cents and 0.001 lots, one account with 10,000 USDT and 10 BTC."""
+"""Builders of an exchange for its tests: BTC/USDT with cents and 0.001 lots; Ann has 10,000 USDT and 10 BTC."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -99,20 +99,16 @@ def play(exchange: Exchange, candle: Candle) -> list[Event]:
 def a_request(side: Side, quantity: str | None = "1", *, id_: str = "one", **changes: Any) -> OrderRequest:
     """A market order unless the changes say more; a limit price makes it a limit order."""
     texts = ("quote_quantity", "limit_price", "stop_price")
-    values = {name: D(value) if name in texts else value for name, value in changes.items()}
-    if "limit_price" in values and "type" not in values:
-        values["type"] = OrderType.LIMIT
-    return OrderRequest(
-        **{
-            "account_id": ANN,
-            "symbol": BTC,
-            "client_order_id": id_,
-            "side": side,
-            "type": OrderType.MARKET,
-            "quantity": None if quantity is None else D(quantity),
-            **values,
-        }
-    )
+    values: dict[str, Any] = {
+        "account_id": ANN,
+        "symbol": BTC,
+        "client_order_id": id_,
+        "side": side,
+        "type": OrderType.LIMIT if "limit_price" in changes else OrderType.MARKET,
+        "quantity": None if quantity is None else D(quantity),
+    }
+    values |= {name: D(value) if name in texts else value for name, value in changes.items()}
+    return OrderRequest(**values)
 
 
 def buy(exchange: Exchange, quantity: str | None = "1", *, at: int = START, **changes: Any) -> Events:

@@ -46,6 +46,13 @@ def test_a_market_order_by_quote_buys_whole_lots_at_the_open() -> None:
     assert balance(exchange, "USDT") == (D("10000") - D("999.9"), D(0))
 
 
+def test_all_that_an_account_has_can_be_spent() -> None:
+    exchange = a_candle_exchange()
+    buy(exchange, None, quote_quantity="10000")
+    assert fills(exchange.on_open(BTC, D(100), START)) == [("100", "100.000")]
+    assert balance(exchange, "USDT") == (D(0), D(0))
+
+
 def test_an_open_that_the_account_cannot_pay_ends_a_market_order() -> None:
     exchange = a_candle_exchange()
     buy(exchange, "100")

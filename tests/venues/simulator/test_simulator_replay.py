@@ -186,6 +186,32 @@ def test_a_candle_replay_fills_a_market_order_at_the_next_open(start: Start, can
     asyncio.run(story())
 
 
+def test_recorded_trades_fill_resting_orders_and_trigger_stops(start: Start, recording: Path) -> None:
+    client = start(replay=(str(recording),), speed=None)
+
+    async def story() -> None:
+        async with lockstep(client) as tape:
+            for _ in range(5):  # until the quotes have come to where the recorder's snapshot was
+                await tape.step()
+            bid, ask = client.best()
+            client.limit("BUY", "0.001", bid, newClientOrderId="bid")
+            client.limit("SELL", "0.001", ask, newClientOrderId="ask")
+            stop = {"symbol": "BTCUSDT", "quantity": "0.001", "timeInForce": "GTC", "type": "STOP_LOSS_LIMIT"}
+            rise = {"side": "BUY", "stopPrice": ask + 3, "price": ask + 300, "newClientOrderId": "rise"}
+            fall = {"side": "SELL", "stopPrice": bid - 3, "price": bid - 300, "newClientOrderId": "fall"}
+            client.signed("POST", "order", **stop, **rise)
+            client.signed("POST", "order", **stop, **fall)
+            for _ in range(100):
+                await tape.step()
+
+    asyncio.run(story())
+    books = client.state()["accounts"][KEY]
+    filled = {order["clientOrderId"]: order for order in books["orders"] if order["status"] == "FILLED"}
+    makers = {trade["orderId"] for trade in books["trades"] if trade["isMaker"]}
+    assert set(filled) & {"rise", "fall"}
+    assert {filled[name]["orderId"] for name in {"bid", "ask"} & set(filled)} & makers
+
+
 def test_two_replays_in_lockstep_end_in_the_same_books(start: Start, candle_file: Path) -> None:
     def played() -> Decoded:
         client = start(replay=(str(candle_file),), speed=None)

@@ -15,10 +15,12 @@ from tidegate.domain.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     from tidegate.accounts.model import TradingAccount
+    from tidegate.domain.ports import AccountQueries
     from tidegate.ledger.model import AssetCheck
+    from tidegate.ledger.repository import LedgerReader
 
 verbs = typer.Typer(name="books", help="The ledger.", no_args_is_help=True, rich_markup_mode=None)
-_ROUNDS = 10  # a fill may stand between the two looks
+_AGAIN = 10  # a fill may stand between the two looks
 _PAUSE_S = 0.3
 
 
@@ -76,7 +78,7 @@ def _with_venue(settings: Settings) -> Settings:
 
 async def _check(settings: Settings, *, asks_venue: bool) -> list[_Checked]:
     from tidegate.accounts.repository import VisibleAccounts, load_accounts
-    from tidegate.app.wiring import open_venue
+    from tidegate.app.wiring import client_of, open_venue
     from tidegate.kit.clock import SystemClock
     from tidegate.kit.db import Database, open_store
     from tidegate.ledger.repository import LedgerReader
@@ -85,20 +87,24 @@ async def _check(settings: Settings, *, asks_venue: bool) -> list[_Checked]:
         database, store = Database(settings.database), open_store(settings.database)
         stack.push_async_callback(database.close)
         stack.push_async_callback(store.close)
+        accounts = await load_accounts(store)
         ledger = LedgerReader(database, VisibleAccounts(database))
-        checked = []
-        for account in await load_accounts(store):
-            venue = open_venue(account, settings, SystemClock()) if asks_venue else None
-            if venue is not None:
-                stack.push_async_callback(venue.close)
-            one = _Checked(account, ())
-            for _ in range(_ROUNDS):
-                one = _Checked(account, await ledger.check(account.account_id, venue and await venue.balances()))
-                if one.is_balanced:
-                    break
-                await asyncio.sleep(_PAUSE_S)
-            checked.append(one)
-        return checked
+        if not asks_venue:
+            return [_Checked(account, await ledger.check(account.account_id, None)) for account in accounts]
+        client = client_of(settings, SystemClock())
+        stack.push_async_callback(client.close)
+        return [await _compared(ledger, account, open_venue(account, settings, client)) for account in accounts]
+
+
+async def _compared(ledger: "LedgerReader", account: "TradingAccount", venue: "AccountQueries") -> _Checked:
+    """Our books beside the venue's; looked at again while they differ, because both move."""
+    checked = _Checked(account, await ledger.check(account.account_id, await venue.balances()))
+    for _ in range(_AGAIN):
+        if checked.is_balanced:
+            break
+        await asyncio.sleep(_PAUSE_S)
+        checked = _Checked(account, await ledger.check(account.account_id, await venue.balances()))
+    return checked
 
 
 def _row(checked: _Checked, line: "AssetCheck") -> Row:

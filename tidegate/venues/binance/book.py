@@ -52,7 +52,10 @@ class BookSync:
         self._snapshot_levels = snapshot_levels
         self._buffered: list[DepthEvent] = []
         self._at_ms = 0
-        self._forget()
+        self._update_id = 0
+        self._bids, self._asks = _Side(()), _Side(())
+        self._lowest_bid: Decimal | None = None
+        self._highest_ask: Decimal | None = None
 
     def on_event(self, event: DepthEvent) -> None:
         """Apply the change, or keep it until a snapshot has come."""
@@ -79,7 +82,7 @@ class BookSync:
 
     def on_loss(self) -> None:
         """The stream was interrupted: what is known is worth nothing."""
-        self._forget()
+        self.state = BookState.NEEDS_SNAPSHOT
         self._buffered.clear()
 
     def best(self, depth: int) -> BookSnapshot:
@@ -119,16 +122,9 @@ class BookSync:
             self._restart(None)
 
     def _restart(self, event: DepthEvent | None) -> None:
-        self._forget()
+        self.state = BookState.NEEDS_SNAPSHOT
         self.restarts += 1
         self._buffered = [event] if event is not None else []
-
-    def _forget(self) -> None:
-        self.state = BookState.NEEDS_SNAPSHOT
-        self._bids, self._asks = _Side(()), _Side(())
-        self._lowest_bid: Decimal | None = None
-        self._highest_ask: Decimal | None = None
-        self._update_id = 0
 
 
 def _edge(levels: tuple[Level, ...], full: int) -> Decimal | None:

@@ -1,4 +1,4 @@
-"""REST with one host: the budget, the clock's offset, a warm connection, and answers sorted into success and failure."""
+"""REST with one host: its budget, its clock, a warm connection, and answers sorted into success and failure."""
 
 import asyncio
 from collections.abc import Mapping
@@ -185,7 +185,7 @@ class RestClient:
         except aiohttp.ClientConnectorError as problem:
             raise self._lost(Failure(FailureClass.DEFINITE, "venue.unreachable", str(problem))) from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            raise self._lost(no_answer(f"No answer: {problem or type(problem).__name__}")) from problem
+            raise self._lost(no_answer(f"No answer: {type(problem).__name__} {problem}")) from problem
         finally:
             self.budget.end(weight, used, venue_now_us)
         self.connection.opened()

@@ -141,7 +141,7 @@ def read_depth(raw: bytes | str, symbol: str) -> payloads.DepthEvent:
 def _check_timeframe(timeframe: str) -> None:
     if timeframe not in INTERVALS:
         raise Invalid(
-            f"timeframe must be one that Binance has ({' '.join(sorted(INTERVALS, key=duration_us))}), not {timeframe!r}.",
+            f"timeframe must be one that Binance has ({' '.join(INTERVALS)}), not {timeframe!r}.",
             code="venue.timeframe_unknown",
         )
 

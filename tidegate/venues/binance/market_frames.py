@@ -15,7 +15,7 @@ from tidegate.venues.binance.errors import PayloadUnreadable
 from tidegate.venues.binance.parse import candle_of, not_negative, positive, read
 
 TAPE_STREAM = "!tape"
-INTERVALS = frozenset("1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w".split())
+INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
 
 _Reader = Callable[[msgspec.Raw], MarketMessage | None]
 
@@ -35,8 +35,10 @@ class MarketFrames:
         self._readers: dict[str, _Reader] = {}
         for symbol in symbols:
             wire = stream_symbol(symbol)
-            self._add(f"{wire.lower()}@trade", self._on_trade, symbol, wire)
-            self._add(f"{wire.lower()}@bookTicker", self._on_ticker, symbol, wire)
+            name = f"{wire.lower()}@trade"
+            self._readers[name] = partial(self._on_trade, name, symbol, wire)
+            name = f"{wire.lower()}@bookTicker"
+            self._readers[name] = partial(self._on_ticker, name, symbol, wire)
             for timeframe in timeframes:
                 name = f"{wire.lower()}@kline_{timeframe}"
                 self._readers[name] = partial(self._on_kline, name, symbol, wire, timeframe)
@@ -55,11 +57,6 @@ class MarketFrames:
         if reader is None:
             raise PayloadUnreadable(f"Binance sent the stream {frame.stream!r}, which was not asked for.")
         return reader(frame.data)
-
-    def _add(
-        self, name: str, reader: Callable[[str, str, str, msgspec.Raw], MarketMessage | None], *names: str
-    ) -> None:
-        self._readers[name] = partial(reader, name, *names)
 
     def _on_trade(self, stream: str, symbol: str, wire: str, raw: msgspec.Raw) -> MarketMessage | None:
         event = read(_trade, raw, "trade")

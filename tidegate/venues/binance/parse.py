@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import pairwise
 from typing import TypeVar
 
 import msgspec
@@ -127,7 +128,7 @@ def klines(raw: bytes, symbol: str, timeframe: str) -> list[Candle]:
     """GET klines, in rising order of time; the last row may still be open."""
     rows = read(_klines, raw, "klines")
     candles = [candle_of(row, symbol, timeframe, CandleSource.REST) for row in rows]
-    if any(later.opened_at <= earlier.opened_at for earlier, later in zip(candles, candles[1:], strict=False)):
+    if any(later.opened_at <= earlier.opened_at for earlier, later in pairwise(candles)):
         raise PayloadUnreadable(f"Binance's klines of {symbol} are not in order of time.")
     return candles
 
@@ -246,7 +247,7 @@ def orders(raw: bytes, names: SymbolNames) -> list[OrderReport]:
 def own_trades(raw: bytes) -> list[payloads.OwnTrade]:
     """GET myTrades, in rising order of trade id."""
     trades = read(_trades, raw, "myTrades")
-    if any(later.id <= earlier.id for earlier, later in zip(trades, trades[1:], strict=False)):
+    if any(later.id <= earlier.id for earlier, later in pairwise(trades)):
         raise PayloadUnreadable("Binance's myTrades are not in order of their ids.")
     return trades
 

@@ -203,6 +203,12 @@ class BarSeries:
         found = self.read(interval, start, interval_end(start, interval))
         return found[-1] if found else None
 
+    def before_the_tape(self) -> Bar | None:
+        """The last bar of history, where there is one."""
+        ends_at = self._begins_at - self._begins_at % self._length_us[self.longest]
+        found = self._history(self.longest, ends_at - self._length_us[self.longest], ends_at)
+        return found[-1] if found else None
+
     def average(self, minutes: int, at: int) -> tuple[Decimal, Decimal]:
         """Base and quote volume of the last so many minutes, the open one included."""
         bars = self._read_base(self.longest, at - minutes * 60 * SECOND_US, at + 1)

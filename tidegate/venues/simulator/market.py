@@ -36,10 +36,11 @@ class Market:
 
     @property
     def last_price(self) -> Decimal | None:
-        """Price of the latest trade; before the first one the close of the latest bar."""
+        """Price of the latest trade; before the first one the close of the bar before the tape, or the best bid."""
         if self.prints:
             return self.prints[-1].price
-        return None
+        before = self.bars.before_the_tape()
+        return before.close if before is not None else self.best[0][0] or None
 
     def tell(self, item: Item) -> None:
         """Take one item in and publish its streams."""
@@ -134,7 +135,7 @@ class Market:
     def _change_book(self, item: BookChange) -> None:
         if item.is_snapshot:
             self.book.replace(item.bids, item.asks, item.update_id)
-        else:
+        elif item.update_id > self.book.update_id:  # a recording may begin with changes that its snapshot has seen
             self.book.change(item.bids, item.asks, item.update_id)
 
     def _take_best(self) -> bool:

@@ -89,20 +89,9 @@ class World:
                 for market in self.markets.values():
                     told = [item for item in part.items if item.symbol == market.symbol]
                     market.remember(told, part.at)
-        for market in self.markets.values():
-            self._stale_books.add(market.symbol)
-            if market.prints and self.tape.fill_model == "book":
-                last = market.prints[-1]
-                self.record(
-                    self.exchange.on_trade(
-                        market.symbol,
-                        last.price,
-                        last.quantity,
-                        is_buyer_maker=last.is_buyer_maker,
-                        at=self.at,
-                    )
-                )
-                self.record(self.refreshed_book(market.symbol))
+        if self.tape.fill_model == "book":
+            for market in self.markets.values():
+                self._show(market)
         self._open_accounts()
 
     def market(self, wire_symbol: str) -> Market:
@@ -185,6 +174,15 @@ class World:
     def drop_connections(self) -> int:
         """Close every WebSocket; how many there were."""
         return self.streams.close_all() + self.accounts.close_all()
+
+    def _show(self, market: Market) -> None:
+        """Give the exchange the last price and the book of a market that it has not seen yet."""
+        price = market.last_price
+        if price is not None:
+            lot = self.exchange.symbols[market.symbol].lot_size
+            self.record(self.exchange.on_trade(market.symbol, price, lot, is_buyer_maker=True, at=self.at))
+        self._stale_books.add(market.symbol)
+        self.record(self.refreshed_book(market.symbol))
 
     def _open_accounts(self) -> None:
         known = set(self.exchange.state.accounts())
