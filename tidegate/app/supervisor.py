@@ -1,7 +1,8 @@
 """The parts of one Tidegate on one machine: child processes that are started in order, kept alive, stopped in reverse.
 
 A part is ready with its first line on stdout (a JSON object); its log goes to a file. A part that ends is started again
-after a pause, and the others stay. Every part that is ours ends when its stdin closes, so none outlives its supervisor.
+after a pause, and the others stay. A part may be launched early: it imports what it needs and begins with a line on its
+stdin. Every part of ours ends when its stdin closes, so that none outlives its supervisor.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ _STEADY_S = 30.0  # a part that ran so long begins its pauses anew
 _PROBE_S = 0.02
 _HOUSEKEEPING_S = 60.0
 _LINE_BYTES_MAX = 1 << 20
+_BEGIN = b"begin\n"
 
 Ready = Mapping[str, object]
 
@@ -82,11 +84,9 @@ class DataFolderLock:
 class Child:
     """One part, through all its processes."""
 
-    def __init__(self, part: Part, logs: Path, clock: Clock) -> None:
+    def __init__(self, part: Part, logs: Path) -> None:
         self.part = part
-        self.starts = 0
         self._log = logs / f"{part.name}.log"
-        self._clock = clock
         self._process: asyncio.subprocess.Process | None = None
         self._draining: asyncio.Task[None] | None = None
         self._log_start = 0
@@ -96,9 +96,8 @@ class Child:
         """Of the running process."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
-    async def start(self) -> Ready:
-        """A new process; returns when it is ready, raises `PartFailed` with its last words when it never is."""
-        self.starts += 1
+    async def launch(self) -> None:
+        """A new process, which waits for the word to begin."""
         self.trim_log()
         with self._log.open("ab") as log:
             self._log_start = log.tell()
@@ -111,6 +110,13 @@ class Child:
                 start_new_session=True,  # Ctrl-C reaches only us, and we stop in order
                 limit=_LINE_BYTES_MAX,
             )
+
+    async def start(self) -> Ready:
+        """Let the launched process begin, or a new one; raises `PartFailed` with its last words when it never is ready."""
+        if self.pid is None:
+            await self.launch()
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(_BEGIN)
         try:
             async with asyncio.timeout(self.part.start_s):
                 ready = await self._wait_until_ready(self._process)
@@ -190,9 +196,15 @@ class Supervisor:
         self.started: list[str] = []
         self.stopped: list[str] = []
 
+    async def launch(self, part: Part) -> None:
+        """Let a part get ready to be started: it imports, and touches nothing."""
+        child = self._children[part.name] = Child(part, self._logs)
+        await child.launch()
+
     async def start(self, part: Part) -> Ready:
-        """Start one more part and keep it from now on."""
-        child = self._children[part.name] = Child(part, self._logs, self._clock)
+        """Start one more part, launched or not, and keep it from now on."""
+        child = self._children.pop(part.name, None) or Child(part, self._logs)
+        self._children[part.name] = child  # the last to be started is the first to be stopped
         ready = await child.start()
         self.started.append(part.name)
         self._keeping[part.name] = asyncio.create_task(self._keep(child))

@@ -8,7 +8,7 @@ from tidegate.domain.ids import AccountId
 from tidegate.domain.instruments import InstrumentStatus
 from tidegate.domain.money import EXACT, ZERO, floor_to, plain
 from tidegate.domain.orders import OrderType, Side, TimeInForce
-from tidegate.exchange.filters import Proposal, first_broken
+from tidegate.exchange.filters import LotSize, PriceFilter, Proposal, first_broken
 from tidegate.exchange.model import (
     STOPS,
     TAKERS,
@@ -25,6 +25,7 @@ from tidegate.exchange.model import (
 from tidegate.exchange.state import ExchangeState
 
 _LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+_BOUND = Decimal(10) ** 18  # what is below it stays exact in every product
 
 
 class Market(Protocol):
@@ -46,6 +47,11 @@ class Admission:
         self._symbols = symbols
         self._state = state
         self._market = market
+        # The grid holds even where no filter of the symbol says so: the books are exact only on it.
+        self._filters = {
+            name: (PriceFilter(symbol.tick_size), LotSize(symbol.lot_size), *symbol.filters)
+            for name, symbol in symbols.items()
+        }
 
     def symbol(self, name: str) -> ExchangeSymbol:
         """The market of that name."""
@@ -57,7 +63,7 @@ class Admission:
     def order(self, request: OrderRequest, at: int) -> Order:
         """The order that a request becomes."""
         symbol = self._open_symbol(request.symbol)
-        _refuse_wrong_fields(request)
+        _refuse_wrong_fields(request, symbol)
         self._refuse_duplicate(request.account_id, request.symbol, request.client_order_id)
         last = self._last_price(request.symbol)
         self._refuse_broken_filter(symbol, request, orders=1, algo_orders=1)
@@ -79,7 +85,7 @@ class Admission:
             raise Refusal(RefusalCode.DUPLICATE_ORDER, "Both legs have the same client order id.")
         algo_orders = sum(leg.stop_price is not None for leg in legs)
         for leg in legs:
-            _refuse_wrong_fields(leg)
+            _refuse_wrong_fields(leg, symbol)
             self._refuse_duplicate(leg.account_id, leg.symbol, leg.client_order_id)
             self._refuse_broken_filter(symbol, leg, orders=2, algo_orders=algo_orders)
         above, below = (_trigger_or_limit(leg) for leg in legs)
@@ -144,26 +150,27 @@ class Admission:
         is_market = request.type is OrderType.MARKET
         open_orders = self._state.open_orders(request.account_id, symbol.symbol)
         base = self._state.balance(request.account_id, symbol.base)
-        quantity = request.quantity
-        if request.quote_quantity is not None:
-            notional = request.quote_quantity
+        price = request.limit_price or request.stop_price or last
+        if request.quantity is not None:
+            quantity, notional = request.quantity, EXACT.multiply(request.quantity, price)
         else:
-            notional = (quantity or ZERO) * (request.limit_price or request.stop_price or last)
+            notional = request.quote_quantity or ZERO
+            quantity = notional / last
         # Both legs of a list buy the same quantity, and only one of them will.
         buying = {order.list_id or -order.order_id: order.leaves for order in open_orders if order.side is Side.BUY}
         proposal = Proposal(
             is_buy=is_buy,
             is_market=is_market,
-            quantity=quantity,
+            quantity=request.quantity,
             limit_price=request.limit_price,
             stop_price=request.stop_price,
             notional=notional,
             reference_price=last,
             orders=len(open_orders) + orders,
             algo_orders=sum(order.stop_price is not None for order in open_orders) + algo_orders,
-            position=base.free + base.locked + sum(buying.values(), quantity or ZERO),
+            position=base.free + base.locked + sum(buying.values(), quantity),
         )
-        broken = first_broken(symbol.filters, proposal)
+        broken = first_broken(self._filters[symbol.symbol], proposal)
         if broken is not None:
             raise Refusal(RefusalCode.FILTER, f"Filter failure: {broken.name}", filter_name=broken.name)
 
@@ -184,23 +191,36 @@ class Admission:
             )
 
 
-def _refuse_wrong_fields(request: OrderRequest) -> None:
-    kind = request.type
+def _refuse_wrong_fields(request: OrderRequest, symbol: ExchangeSymbol) -> None:
+    kind, stays = request.type, request.time_in_force is TimeInForce.GTC
+    has_limit, has_stop = request.limit_price is not None, request.stop_price is not None
     by_quote = request.quote_quantity is not None
+    given = (request.quantity, request.quote_quantity, request.limit_price, request.stop_price)
     rules = (
-        (by_quote != (request.quantity is not None), "exactly one of quantity and quote_quantity is given"),
-        (not by_quote or kind is OrderType.MARKET, "only a market order may be given by quote_quantity"),
-        ((request.limit_price is not None) == (kind in _LIMITED), f"a {kind} order needs a limit price or has none"),
-        ((request.stop_price is not None) == (kind in TRIGGERED), f"a {kind} order needs a stop price or has none"),
-        (not request.post_only or kind is OrderType.LIMIT, "only a limit order can be post-only"),
-        (kind not in TAKERS or request.time_in_force is TimeInForce.GTC, f"a {kind} order has no time in force"),
+        (by_quote != (request.quantity is not None), "Give exactly one of quantity and quote_quantity."),
+        (not by_quote or kind is OrderType.MARKET, "quote_quantity is for market orders only: give quantity."),
+        (has_limit or kind not in _LIMITED, f"A {kind} order needs a limit_price."),
+        (not has_limit or kind in _LIMITED, f"A {kind} order takes no limit_price."),
+        (has_stop or kind not in TRIGGERED, f"A {kind} order needs a stop_price."),
+        (not has_stop or kind in TRIGGERED, f"A {kind} order takes no stop_price."),
+        (not request.post_only or (kind is OrderType.LIMIT and stays), "post_only is for gtc limit orders only."),
+        (stays or kind not in TAKERS, f"A {kind} order takes no time_in_force but gtc."),
+        (
+            all(value is None or 0 < value < _BOUND for value in given),
+            "Quantities and prices must be above 0 and below 10^18.",
+        ),
+        (
+            _has_decimals(request.quote_quantity, symbol.quote_scale),
+            f"quote_quantity may have {symbol.quote_scale} decimals.",
+        ),
     )
     for holds, sentence in rules:
         if not holds:
-            raise Refusal(RefusalCode.BAD_REQUEST, f"{sentence[:1].upper()}{sentence[1:]}.")
-    given = (request.quantity, request.quote_quantity, request.limit_price, request.stop_price)
-    if any(value is not None and value <= 0 for value in given):
-        raise Refusal(RefusalCode.BAD_REQUEST, "Quantities and prices must be above 0.")
+            raise Refusal(RefusalCode.BAD_REQUEST, sentence)
+
+
+def _has_decimals(value: Decimal | None, scale: int) -> bool:
+    return value is None or value == round(value, scale)
 
 
 def _reserve(request: OrderRequest, last: Decimal, symbol: ExchangeSymbol) -> Decimal:

@@ -57,7 +57,7 @@ class BookFills:
         return best is not None and (best <= price if side is Side.BUY else best >= price)
 
     def meet(self, order: Order, at: int) -> None:
-        """Now, or once the latency has passed."""
+        """Now, or once the latency has passed; what awaits a trigger meets trades, not the book."""
         if order.awaits_trigger:
             return
         if self._latency_us:
@@ -77,7 +77,8 @@ class BookFills:
         for order in self._resting(symbol, maker_side):
             left = self._fill_from_trade(market, order, price, left, at)
         for order in self._state.all_open(symbol):
-            if order.awaits_trigger and _is_triggered(order, price):
+            has_come = at >= order.created_at + self._latency_us
+            if order.awaits_trigger and has_come and _is_triggered(order, price):
                 current = self._state.orders[symbol][order.order_id]
                 if current.is_open:
                     self._arrive(self._settlement.work(current, at), at)
@@ -154,9 +155,10 @@ class BookFills:
             if quantity == 0:
                 break
             price = level[0]
-            taken[price] = taken.get(price, ZERO) + quantity
             paid = _limit(current) if is_maker else price
             current = self._settlement.fill(current, paid, quantity, is_maker=is_maker, at=at, is_last=is_last)
+            if current is not None:
+                taken[price] = taken.get(price, ZERO) + quantity
         return current
 
     def _wanted(self, order: Order, level: tuple[Decimal, Decimal], next_price: Decimal | None) -> tuple[Decimal, bool]:

@@ -100,15 +100,14 @@ class Exchange:
     def cancel_list(
         self, account_id: AccountId, symbol: str, *, list_id: int, cancel_client_id: str = "", at: int
     ) -> Events:
-        """End the legs of one list that are still open."""
+        """End one list with the legs that are still open."""
         self._refuse_unless_cancels(symbol)
         order_list = self.state.lists.get(list_id)
         if order_list is None or (order_list.account_id, order_list.symbol) != (account_id, symbol):
             raise Refusal(RefusalCode.UNKNOWN_ORDER, f"{symbol} has no order list {list_id}.")
         if order_list.is_done:
             raise Refusal(RefusalCode.UNKNOWN_ORDER, f"The order list {list_id} has ended.")
-        for order_id in order_list.order_ids:
-            self._cancel(self.state.orders[symbol][order_id], cancel_client_id, at)
+        self._cancel(self.state.orders[symbol][order_list.order_ids[0]], cancel_client_id, at)
         return self._settlement.take_events()
 
     def cancel_all(self, account_id: AccountId, symbol: str, *, cancel_client_id: str = "", at: int) -> Events:

@@ -37,6 +37,11 @@ class ExchangeSymbol:
     trade_id_min: int = 1
 
     def __post_init__(self) -> None:
+        if self.symbol != f"{self.base}/{self.quote}":
+            raise Invalid(
+                f"symbol {self.symbol!r} must be its base and quote: {self.base}/{self.quote}.",
+                code="exchange.symbol_invalid",
+            )
         if self.tick_size <= 0 or self.lot_size <= 0:
             raise Invalid(f"tick_size and lot_size of {self.symbol} must be above 0.", code="exchange.symbol_invalid")
         if not is_on_grid(self.tick_size * self.lot_size, Decimal(1).scaleb(-self.quote_scale)):

@@ -24,7 +24,7 @@ from tidegate.exchange.model import (
     Trade,
     Traded,
 )
-from tidegate.exchange.state import ExchangeState, reopened
+from tidegate.exchange.state import ExchangeState
 
 Deltas = Mapping[str, tuple[Decimal, Decimal]]  # asset -> (free, locked)
 
@@ -72,7 +72,7 @@ class Settlement:
         for asset, (free, locked) in deltas.items():
             if free or locked:
                 old = self.state.balance(account_id, asset)
-                changed.append(Balance(asset, old.free + free, old.locked + locked))
+                changed.append(Balance(asset, EXACT.add(old.free, free), EXACT.add(old.locked, locked)))
         if changed:
             self.emit(BalancesChanged(account_id, tuple(changed), at))
 
@@ -88,10 +88,12 @@ class Settlement:
             self._lock(order, order.reserved, order.created_at)
 
     def work(self, order: Order, at: int) -> Order:
-        """A stop or target was triggered; the other leg of its list ends."""
-        working = replace(order, is_working=True, working_at=at, updated_at=at)
+        """A stop or target was triggered; the other leg of its list ends, and only what this one needs stays locked."""
+        reserved = _still_reserved(order, order.leaves, ZERO)
+        working = replace(order, is_working=True, working_at=at, updated_at=at, reserved=reserved)
         self.emit(OrderWorking(working))
         self.end_other_leg(working, at)
+        self._lock(order, reserved - order.reserved, at)
         return working
 
     def end_other_leg(self, order: Order, at: int) -> None:
@@ -111,21 +113,26 @@ class Settlement:
         notional = EXACT.multiply(price, quantity)
         is_buy = order.side is Side.BUY
         is_complete = is_last or (order.quote_quantity is None and quantity == order.leaves)
-        paid = notional if is_buy else quantity
-        unlocked = self._unlocked_by(order, paid, quantity, is_complete=is_complete)
+        paid, received = (notional, quantity) if is_buy else (quantity, notional)
+        reserved = ZERO if is_complete else _still_reserved(order, order.leaves - quantity, paid)
+        unlocked = order.reserved - reserved
         spent_asset, received_asset = (symbol.quote, symbol.base) if is_buy else (symbol.base, symbol.quote)
         if unlocked + self.state.balance(order.account_id, spent_asset).free < paid:
             self.end(order, OrderStatus.EXPIRED, EndReason.INSUFFICIENT_BALANCE, at=at)
             return None
         self.end_other_leg(order, at)
-        received = quantity if is_buy else notional
-        fee, fee_asset = self._fee(order, symbol, received, notional, is_maker=is_maker)
+        moved = {spent_asset: (unlocked - paid, -unlocked), received_asset: (received, ZERO)}
+        rate = symbol.maker_fee_rate if is_maker else symbol.taker_fee_rate
+        fee, fee_asset = self._option_fee(order, moved, EXACT.multiply(notional, rate)) or (
+            _rounded(EXACT.multiply(received, rate), symbol.base_scale if is_buy else symbol.quote_scale),
+            received_asset,
+        )
         filled = replace(
             order,
             quantity=order.quantity if order.quote_quantity is None else order.filled_quantity + quantity,
             filled_quantity=order.filled_quantity + quantity,
-            filled_notional=order.filled_notional + notional,
-            reserved=order.reserved - unlocked,
+            filled_notional=EXACT.add(order.filled_notional, notional),
+            reserved=reserved,
             status=OrderStatus.FILLED if is_complete else OrderStatus.PARTIALLY_FILLED,
             is_working=True,
             updated_at=at,
@@ -146,9 +153,8 @@ class Settlement:
             traded_at=at,
         )
         self.emit(Traded(filled, trade))
-        deltas = {spent_asset: (unlocked - paid, -unlocked), received_asset: (received, ZERO)}
-        free, locked = deltas.get(fee_asset, (ZERO, ZERO))
-        self.move(order.account_id, {**deltas, fee_asset: (free - fee, locked)}, at)
+        free, locked = moved.get(fee_asset, (ZERO, ZERO))
+        self.move(order.account_id, {**moved, fee_asset: (EXACT.subtract(free, fee), locked)}, at)
         if is_complete:
             self._end_list(filled, at)
         return filled
@@ -182,34 +188,32 @@ class Settlement:
             return
         order_list = self.state.lists[order.list_id]
         if not order_list.is_done and not any(leg.is_open for leg in self.state.legs_of(order)):
-            self.change_list(reopened(order_list, is_done=True, at=at))
+            self.change_list(replace(order_list, is_done=True, updated_at=at))
 
     def _lock(self, order: Order, quantity: Decimal, at: int) -> None:
         symbol = self._symbols[order.symbol]
         asset = symbol.quote if order.side is Side.BUY else symbol.base
         self.move(order.account_id, {asset: (-quantity, quantity)}, at)
 
-    def _unlocked_by(self, order: Order, paid: Decimal, quantity: Decimal, *, is_complete: bool) -> Decimal:
-        if is_complete:
-            return order.reserved
-        if order.side is Side.BUY and order.limit_price is not None:
-            return min(order.reserved, EXACT.multiply(order.limit_price, quantity))
-        return min(order.reserved, paid)
+    def _option_fee(self, order: Order, moved: Deltas, full_fee: Decimal) -> tuple[Decimal, str] | None:
+        """The fee in the third asset, if that has a price and enough of it is free once the fill has moved."""
+        option, symbol = self._fee_option, self._symbols[order.symbol]
+        if option is None:
+            return None
+        price = option.price or self.last_price(f"{option.asset}/{symbol.quote}")
+        if not price:
+            return None
+        fee = _rounded(full_fee * (1 - option.discount) / price, symbol.quote_scale)
+        free, _ = moved.get(option.asset, (ZERO, ZERO))
+        has = self.state.balance(order.account_id, option.asset).free + free
+        return (fee, option.asset) if fee <= has else None
 
-    def _fee(
-        self, order: Order, symbol: ExchangeSymbol, received: Decimal, notional: Decimal, *, is_maker: bool
-    ) -> tuple[Decimal, str]:
-        rate = symbol.maker_fee_rate if is_maker else symbol.taker_fee_rate
-        option = self._fee_option
-        if option is not None:
-            price = option.price or self.last_price(f"{option.asset}/{symbol.quote}")
-            if price:
-                fee = _rounded(notional * rate * (1 - option.discount) / price, symbol.quote_scale)
-                if fee <= self.state.balance(order.account_id, option.asset).free:
-                    return fee, option.asset
-        if order.side is Side.BUY:
-            return _rounded(received * rate, symbol.base_scale), symbol.base
-        return _rounded(received * rate, symbol.quote_scale), symbol.quote
+
+def _still_reserved(order: Order, leaves: Decimal, paid: Decimal) -> Decimal:
+    """What it keeps locked for the base that is left; without a limit it pays from its lock first, then from free."""
+    if order.limit_price is None:
+        return max(order.reserved - paid, ZERO)
+    return min(order.reserved, EXACT.multiply(order.limit_price, leaves) if order.side is Side.BUY else leaves)
 
 
 def _rounded(value: Decimal, scale: int) -> Decimal:

@@ -1,12 +1,11 @@
 """What is owned and owed: balances, orders, lists, trades and ids; `apply` alone changes it, one event at a time."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 
 from tidegate.domain.ids import AccountId
 from tidegate.domain.instruments import InstrumentStatus
-from tidegate.domain.money import ZERO
+from tidegate.domain.money import EXACT, ZERO
 from tidegate.domain.orders import Side
 from tidegate.exchange.model import (
     Balance,
@@ -128,7 +127,7 @@ class ExchangeState:
             case BalancesChanged(account_id=account_id, balances=balances):
                 self._balances.setdefault(account_id, {}).update((balance.asset, balance) for balance in balances)
             case Deposited(asset=asset, quantity=quantity):
-                self.house[asset] = self.house.get(asset, ZERO) - quantity
+                self.house[asset] = EXACT.subtract(self.house.get(asset, ZERO), quantity)
             case StatusChanged(symbol=symbol, status=status):
                 self.statuses[symbol] = status
 
@@ -153,11 +152,6 @@ class ExchangeState:
         self.next_trade_id[trade.symbol] = max(self.next_trade_id[trade.symbol], trade.trade_id + 1)
         base, _, quote = trade.symbol.partition("/")
         sign = 1 if trade.side is Side.BUY else -1
-        self.house[base] = self.house.get(base, ZERO) - sign * trade.quantity
-        self.house[quote] = self.house.get(quote, ZERO) + sign * trade.notional
-        self.fees[trade.fee_asset] = self.fees.get(trade.fee_asset, ZERO) + trade.fee
-
-
-def reopened(order_list: OrderList, *, is_done: bool, at: int) -> OrderList:
-    """The same list after a change."""
-    return replace(order_list, is_done=is_done, updated_at=at)
+        self.house[base] = EXACT.subtract(self.house.get(base, ZERO), sign * trade.quantity)
+        self.house[quote] = EXACT.add(self.house.get(quote, ZERO), sign * trade.notional)
+        self.fees[trade.fee_asset] = EXACT.add(self.fees.get(trade.fee_asset, ZERO), trade.fee)

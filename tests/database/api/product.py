@@ -1,4 +1,4 @@
-"""A whole Tidegate in one loop: the api over a real database, a bus in memory, the real engine at an exchange of its own."""
+"""A whole Tidegate in one loop: the api on a real database, a bus in memory, the real engine at its own exchange."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -198,9 +198,7 @@ class Product:
 @asynccontextmanager
 async def a_product(url: str, folder: Path, *, decision_s: float = 2.0) -> AsyncIterator[Product]:
     """A fresh database with one tenant and its paper account, and the api over it."""
-    config = Settings(
-        data_dir=folder, database_url=url, SECRET_KEY=SECRET_KEY, symbols=(BTC,), lease_s=5, shards=2
-    )
+    config = Settings(data_dir=folder, database_url=url, SECRET_KEY=SECRET_KEY, symbols=(BTC,), lease_s=5, shards=2)
     clock, bus = SystemClock(), MemoryBus()
     _create_tables(url)
     async with AsyncExitStack() as stack:

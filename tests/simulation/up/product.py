@@ -42,14 +42,15 @@ class Product:
 
     def up(self) -> "Product":
         """Start it and wait until it is ready."""
-        self.process = subprocess.Popen(
-            [*CLI, "up", "--json", *self.options],
-            cwd=self.folder,
-            env=self._environment(),
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "up.err").open("w"),
-            text=True,
-        )
+        with (self.folder / "up.err").open("w") as complaints:
+            self.process = subprocess.Popen(
+                [*CLI, "up", "--json", *self.options],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+            )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.complaints()

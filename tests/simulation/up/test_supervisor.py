@@ -155,7 +155,7 @@ def test_a_data_folder_has_one_supervisor(tmp_path: Path) -> None:
 
 def test_a_part_ends_when_its_supervisor_is_killed() -> None:
     program = (
-        "from tidegate.app.cli.parent import end_with_parent; import signal; end_with_parent();"
+        "from tidegate.app.cli.parent import obey_parent; import signal; obey_parent();"
         " print('ready', flush=True); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as orphan:

@@ -11,6 +11,7 @@ from tests.waiting import eventually
 from tidegate.domain.errors import Forbidden
 from tidegate.domain.orders import (
     BalanceReport,
+    FillReport,
     OrderStatus,
     OrderType,
     OutcomeUnknown,
@@ -104,7 +105,7 @@ def test_v24_balances_equal_the_venues_own_books_and_an_open_order_holds_its_cos
 def test_v25_history_is_read_from_a_cursor_by_an_adapter_that_remembers_nothing(play: Play) -> None:
     async def case(world: World) -> None:
         tickets = [world.ticket(OrderType.MARKET, quantity=Decimal("0.001") * (n + 1)) for n in range(5)]
-        made = []
+        made: list[FillReport] = []
         for ticket in tickets:
             answer = await world.venue.place(ticket)
             assert isinstance(answer, Placed)

@@ -104,10 +104,10 @@ class World:
         }
         return OrderTicket(**(values | changes))  # type: ignore[arg-type]
 
-    async def resting(self, **changes: object) -> OrderTicket:
+    async def resting(self) -> OrderTicket:
         """A limit order that will not fill."""
         bid, _ = await self.best()
-        return self.ticket(OrderType.LIMIT, limit_price=bid - 2_000, **changes)
+        return self.ticket(OrderType.LIMIT, limit_price=bid - 2_000)
 
     async def oco(self, **changes: object) -> OcoTicket:
         """A target and a stop, both far from the market."""

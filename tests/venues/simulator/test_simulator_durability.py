@@ -18,7 +18,8 @@ import pytest
 
 from tests.venues.simulator.conftest import KEY, SECRET, Client, Decoded, Start
 from tests.waiting import wait_until
-from tidegate.domain.errors import Conflict
+from tidegate.domain.errors import Conflict, Unavailable
+from tidegate.domain.ids import AccountId
 from tidegate.kit.clock import SystemClock
 from tidegate.venues.simulator.__main__ import main
 from tidegate.venues.simulator.journal import FILE_NAME, Journal, reset
@@ -177,6 +178,14 @@ def test_the_journal_waits_for_the_disk(tmp_path: Path) -> None:
     assert again.number("mark", 7) == 7
     assert again.durability() == 2  # FULL
     again.close()
+
+
+def test_after_a_failed_commit_nothing_is_written_any_more(tmp_path: Path) -> None:
+    world = open_world(SimulatorOptions(credentials=(Credential(KEY, SECRET),), directory=tmp_path), SystemClock())
+    world.journal.close()  # as good as a disk that is gone
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="cannot be written"):
+            world.deposit(AccountId(KEY), "USDT", Decimal(1))
 
 
 def test_a_busy_port_is_named_with_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tidegate.app.cli import books, bots, candles, checks, database, roles, up
-from tidegate.app.cli.parent import end_with_parent
+from tidegate.app.cli.parent import obey_parent
 from tidegate.app.cli.speaking import EXIT_CODES, AsJson, exit_code_of, leaf_of, say, say_json, speak_of_bug, warn
 from tidegate.domain.errors import TidegateError
 
@@ -23,11 +23,11 @@ program = typer.Typer(
 
 @program.callback()
 def begin(
-    supervised: Annotated[bool, typer.Option("--supervised", hidden=True, help="End when stdin closes.")] = False,
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True, help="Begin and end as stdin says.")] = False,
 ) -> None:
     """Holds for every verb."""
     if supervised:
-        end_with_parent()
+        obey_parent()
 
 
 @program.command()

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tidegate.app.cli.parent import wait_for_parent
 from tidegate.app.cli.speaking import say, say_json
 from tidegate.app.settings import Settings, load_settings
 from tidegate.domain.errors import Invalid
@@ -124,6 +125,8 @@ def _run(name: str) -> None:
     import structlog
 
     from tidegate.app.roles import run_role
+
+    wait_for_parent()
 
     def ready() -> None:
         say_json({"ready": name})

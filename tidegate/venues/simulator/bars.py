@@ -9,7 +9,6 @@ from decimal import Decimal
 from tidegate.domain.candles import SECOND_US, Candle, floor_time
 from tidegate.domain.money import ZERO
 
-PRINTED = ("1s", "1m")  # bases built from prints; every other interval is merged from the last base
 BARS_KEPT = {"1s": 7_200}
 BARS_KEPT_OTHERWISE = 20_000
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")

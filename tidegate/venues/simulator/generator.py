@@ -260,8 +260,8 @@ class GeneratedTape:
             position += 1
 
     def past(self, position: int) -> Iterator[Step]:
-        """The trades of the ten minutes before and of the minute that is open, and the book of the last moment."""
-        for second in range(position - position % 60 - 600, position):
+        """The trades of the minute before and of the one that is open, and the book of the last moment."""
+        for second in range(position - position % 60 - 60, position):
             at = self.starts_at + (second + 1) * SECOND_US
             items: list[Item] = []
             for market in self._markets.values():

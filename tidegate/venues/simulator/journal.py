@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tidegate.domain.errors import Conflict
+from tidegate.domain.errors import Conflict, Unavailable
 from tidegate.domain.messages import from_json, to_json
 from tidegate.exchange.model import EVENT_NAMES, EVENT_TYPES, Event
 
@@ -26,6 +26,7 @@ class Journal:
             directory.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(directory / FILE_NAME, isolation_level=None, timeout=0.2)
         self._directory = directory
+        self._has_failed = False
         try:
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode=WAL")
@@ -53,17 +54,27 @@ class Journal:
             yield from_json(payload, EVENT_TYPES[name])
 
     def append(self, events: Sequence[Event], facts: dict[str, int] | None = None) -> None:
-        """One commit, on disk when this returns; `facts` are set along with it."""
-        self._database.execute("BEGIN IMMEDIATE")
+        """One commit, on disk when this returns; `facts` are set along with it. After one failure all others fail."""
         rows = [
             (self.sequence + offset, EVENT_NAMES[type(event)], to_json(event))
             for offset, event in enumerate(events, start=1)
         ]
-        self._database.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
-        self._database.executemany(
-            "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, str(value)) for name, value in (facts or {}).items()]
-        )
-        self._database.execute("COMMIT")
+        try:
+            if self._has_failed:
+                raise sqlite3.OperationalError("an earlier commit failed")
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+            self._database.executemany(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, str(n)) for name, n in (facts or {}).items()]
+            )
+            self._database.execute("COMMIT")
+        except sqlite3.Error as problem:
+            # Memory is now ahead of the disk: nothing may be built on it, the next start reads the disk.
+            self._has_failed = True
+            raise Unavailable(
+                f"The journal in {self._directory} cannot be written ({problem}): make room and start again.",
+                code="simulator.journal_failed",
+            ) from None
         self.sequence += len(rows)
 
     def durability(self) -> int:
