@@ -56,6 +56,7 @@ class EngineParts:
     venues: Mapping[AccountId, Venue]
     accounts: Sequence[TradingAccount]
     instruments: Mapping[str, Instrument]
+    market_now: Callable[[], int]  # µs
     acknowledge: Callable[[int], Awaitable[None]] | None  # in lockstep only
     want: Callable[[Sequence[Series]], Awaitable[None]]  # ask whoever runs the ingest for candles
     holder: str  # a fresh name for each start
@@ -221,7 +222,7 @@ class EngineRole:
     async def _reconcile(self, account: Account) -> None:
         """Ask what became of everything in doubt, then compare the books; until they agree nothing enters."""
         venue = self._parts.venues[account.account_id]
-        await open_books(account, venue, new_trace_id(), self._parts.clock.now_us())
+        await open_books(account, venue, new_trace_id(), self._parts.market_now())
         while True:
             await self.engine.offer(Tick())
             await self._courier.drain()

@@ -111,6 +111,7 @@ async def _run_engine(ground: Ground, ready: Ready) -> None:
             venues=venues,
             accounts=accounts,
             instruments={each.symbol: each for each in await ground.market.instruments()},
+            market_now=(await market_clock(ground.client, settings)).now_us,
             acknowledge=await _acknowledge(ground),
             want=feed.want,
             holder=f"engine:{os.getpid()}:{new_id()}",

@@ -236,7 +236,9 @@ def _sentence(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     spelled = {field: name for name, field in known_names().items()} | {name: name for name in known_names()}
     reason = first["msg"].removeprefix("Value error, ")
-    reason = reason.replace("Input should", "should").replace("String should", "should")
+    if first["type"] == "bool_parsing":
+        reason = "should be true or false"
+    reason = reason.replace("Input should", "should")
     # An item of a list is named by its list.
     name = spelled.get(place) or spelled.get(place.rpartition(".")[0]) or place
     return f"{name} {reason[:1].lower()}{reason[1:].rstrip('.')}."

@@ -112,7 +112,7 @@ class Child:
             )
 
     async def start(self) -> Ready:
-        """Let the launched process begin, or a new one; raises `PartFailed` with its last words when it never is ready."""
+        """Let the launched process begin, or a new one; `PartFailed` has its last words when it never is ready."""
         if self.pid is None:
             await self.launch()
         assert self._process is not None and self._process.stdin is not None

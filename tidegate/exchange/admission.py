@@ -220,7 +220,7 @@ def _refuse_wrong_fields(request: OrderRequest, symbol: ExchangeSymbol) -> None:
 
 
 def _has_decimals(value: Decimal | None, scale: int) -> bool:
-    return value is None or value == round(value, scale)
+    return value is None or value >= _BOUND or value == value.quantize(Decimal(1).scaleb(-scale), context=EXACT)
 
 
 def _reserve(request: OrderRequest, last: Decimal, symbol: ExchangeSymbol) -> Decimal:

@@ -155,7 +155,8 @@ def _is_touched(order: Order, candle: Candle, bar: _Bar) -> bool:
     low, high = (candle.close, candle.close) if is_late else (candle.low, candle.high)
     if order.awaits_trigger:
         return _passed(order, low, high)
-    return order.order_id not in bar.taker_ids and _fills_at(order, low if order.side is Side.BUY else high)
+    rests = _may_rest(order) and order.order_id not in bar.taker_ids
+    return rests and _fills_at(order, low if order.side is Side.BUY else high)
 
 
 def _may_rest(order: Order) -> bool:

@@ -107,14 +107,17 @@ async def _start(settings: Settings, wish: Wish, plan: Plan, supervisor: Supervi
     if not takes_symbols:
         await _launch(plan, supervisor)
     # None of these needs another; meanwhile the roles import.
-    setup_token, _, ready = await _together(
+    upgraded, _, ready = await _together(
         _upgrade_database(), _start_valkey(settings.data_dir, plan, supervisor), _start_part(plan.simulator, supervisor)
     )
+    if upgraded.backup is not None:
+        warn(f"The database was upgraded; its state before is in {upgraded.backup}.")
     if takes_symbols:
         plan = plan.trading(msgspec.convert(ready["symbols"], list[str]))
         await _launch(plan, supervisor)
     await _together(*(supervisor.start(role) for role in plan.roles))
     running.note(settings.data_dir, running.Running(os.getpid(), plan.url, plan.redis_url, plan.simulator_url))
+    setup_token: str | None = upgraded.setup_token
     return setup_token
 
 
@@ -135,8 +138,8 @@ async def _start_valkey(folder: Path, plan: Plan, supervisor: Supervisor) -> Non
     await _start_part(plan.valkey, supervisor)
 
 
-async def _upgrade_database() -> str | None:
-    """In a process of its own, so that ours stays small: the set-up token while nobody can log in."""
+async def _upgrade_database() -> _Upgraded:
+    """In a process of its own, so that ours stays small."""
     process = await asyncio.create_subprocess_exec(
         *OURSELVES, "db", "upgrade", "--json", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -144,10 +147,7 @@ async def _upgrade_database() -> str | None:
     if process.returncode:
         sentence = told.decode(errors="replace").strip().splitlines()[-1:]
         raise PartFailed("".join(sentence).removeprefix("Error: "), process.returncode)
-    done = msgspec.json.decode(out, type=_Upgraded)
-    if done.backup is not None:
-        warn(f"The database was upgraded; its state before is in {done.backup}.")
-    return done.setup_token
+    return msgspec.json.decode(out, type=_Upgraded)
 
 
 async def _together(*starting: Coroutine[None, None, Any]) -> list[Any]:

@@ -136,7 +136,7 @@ def klines(raw: bytes, symbol: str, timeframe: str) -> list[Candle]:
 def candle_of(row: payloads.KlineRow | payloads.Kline, symbol: str, timeframe: str, source: CandleSource) -> Candle:
     """A bar whose numbers fit each other."""
     low, high = positive(row.low, "low"), positive(row.high, "high")
-    if not (low <= row.open <= high and low <= row.close <= high):
+    if not (low <= positive(row.open, "open") <= high and low <= positive(row.close, "close") <= high):
         raise PayloadUnreadable(f"Binance's candle of {symbol} at {row.opened_ms} has prices outside low and high.")
     opened_at = row.opened_ms * MILLISECOND_US
     if opened_at % min(duration_us(timeframe), duration_us("1d")):

@@ -85,7 +85,10 @@ def klines(world: World, params: Params) -> object:
         begin = interval_start(until - 1, interval) - (limit - 1) * interval_us(interval)
     else:
         begin = start
-        until = min(until, interval_start(start, interval) + (limit + 1) * interval_us(interval))
+        window = min(until, interval_start(start, interval) + (limit + 1) * interval_us(interval))
+        if begin < window and not market.bars.read(interval, begin, window):
+            window = until  # nothing that early: the oldest bars there are
+        until = window
     bars = market.bars.read(interval, begin, until) if begin < until else []
     kept = bars[:limit] if start is not None else bars[-limit:]
     return [frames.rest_kline(bar, interval) for bar in kept]
