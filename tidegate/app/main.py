@@ -106,18 +106,7 @@ async def serve(parts: ApiParts, ready: Callable[[], None]) -> None:
     listener = _listener(parts.settings)
     failed = asyncio.Event()
     api = build(parts, on_failure=failed.set)
-    config = uvicorn.Config(
-        api.app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws_max_size=websocket.MESSAGE_BYTES_MAX,
-        ws_ping_interval=websocket.PING_S,
-        ws_ping_timeout=websocket.SILENCE_S,
-        timeout_graceful_shutdown=_STOP_S,
-        lifespan="off",
-    )
-    server = _Server(config, ready)
+    server = Server(api.app, ready)
     async with api.services.running():
         serving = asyncio.create_task(server.serve([listener]))
         failing = asyncio.create_task(failed.wait())
@@ -131,10 +120,21 @@ async def serve(parts: ApiParts, ready: Callable[[], None]) -> None:
     raise Unavailable("The api has stopped, because a service of it failed; the log says which.", code="api.failed")
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to the role, and says when it listens."""
+class Server(uvicorn.Server):
+    """Leaves signals to the role and services to the caller, and says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, app: FastAPI, ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws_max_size=websocket.MESSAGE_BYTES_MAX,
+            ws_ping_interval=websocket.PING_S,
+            ws_ping_timeout=websocket.SILENCE_S,
+            timeout_graceful_shutdown=_STOP_S,
+            lifespan="off",
+        )
         super().__init__(config)
         self._ready = ready
 

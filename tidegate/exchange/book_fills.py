@@ -69,7 +69,7 @@ class BookFills:
         """Rules 2 and 3."""
         market = self._market(symbol)
         market.last = price
-        if not self._is_trading(symbol):
+        if quantity == 0 or not self._is_trading(symbol):
             return
         self._take_arrivals(symbol, at)
         maker_side = Side.BUY if is_buyer_maker else Side.SELL

@@ -56,7 +56,7 @@ class CandleFills:
         return last is not None and (last <= price if side is Side.BUY else last >= price)
 
     def meet(self, order: Order, at: int) -> None:
-        """Nothing yet: an order meets the next open, or the range of the bar under way."""
+        """Nothing yet: it is noted how much of the bar under way the order may see (rules 4 and 5)."""
         bar = self._bars.get(order.symbol)
         if bar is not None and not order.awaits_trigger and (not _may_rest(order) or self._takes(order)):
             bar.taker_ids.add(order.order_id)

@@ -140,7 +140,10 @@ class Exchange:
     # --- the market ------------------------------------------------------------------------------------
 
     def on_trade(self, symbol: str, price: Decimal, quantity: Decimal, *, is_buyer_maker: bool, at: int) -> Events:
-        """A trade of others (`book` model): sets the last price, fills resting orders behind their queue, triggers."""
+        """A trade of others (`book` model): sets the last price, fills resting orders behind their queue, triggers.
+
+        A quantity of 0 only tells the last price: a trade of the past, after a restart, fills and triggers nothing.
+        """
         self._book().on_trade(symbol, price, quantity, is_buyer_maker=is_buyer_maker, at=at)
         return self._settlement.take_events()
 
@@ -157,8 +160,8 @@ class Exchange:
     def on_candle(self, candle: Candle) -> Events:
         """The rest of a candle (`candle` model), `on_open` included when it was not called; repeat until empty.
 
-        The bar is over when a call returns nothing: only then is its close the last price. An order placed in answer
-        to a fill inside the bar is tested by the next call.
+        Each call lets the open act, or one order inside the bar, so that an answer to it is tested by the next call.
+        The bar is over when a call returns nothing: only then is its close the last price.
         """
         self._candles().on_candle(candle)
         return self._settlement.take_events()

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy
 from httpx import ASGITransport, AsyncClient, Response
 from pwdlib.hashers.argon2 import Argon2Hasher
+from pydantic import SecretStr
 
 from tests.waiting import eventually
 from tidegate.accounts.model import TradingAccount
@@ -26,8 +27,8 @@ from tidegate.app.wanted import WantedByBots
 from tidegate.domain.candles import Candle
 from tidegate.domain.ids import TraceId
 from tidegate.domain.instruments import Instrument
-from tidegate.domain.messages import CandleClosed, QuoteChanged, TradePrinted, encode
-from tidegate.domain.ports import BookSnapshot, MarketSource
+from tidegate.domain.messages import CandleClosed, MarketMessage, QuoteChanged, TradePrinted, encode
+from tidegate.domain.ports import BookSnapshot
 from tidegate.exchange.exchange import Exchange
 from tidegate.exchange.model import CandleModel, ExchangeSymbol
 from tidegate.kit.bus import MemoryBus
@@ -44,17 +45,24 @@ VENUE = "simulator"
 PASSWORD = "a long enough password"
 EMAIL = "owner@example.org"
 ORIGIN = "http://tidegate"
-SECRET_KEY = "k" * 40
+SECRET_KEY = SecretStr("k" * 40)
 _SYMBOL = ExchangeSymbol(
     symbol=BTC, base="BTC", quote="USDT", tick_size=Decimal("0.01"), lot_size=Decimal("0.00001"), quote_scale=8
 )
 
 
-class OneMarket(MarketSource):
+class OneMarket:
     """A venue's public side that lists one symbol."""
 
     async def instruments(self) -> Sequence[Instrument]:
         return [instrument_of(_SYMBOL)]
+
+    async def candles(self, symbol: str, timeframe: str, start: int, end: int) -> list[Candle]:
+        return []
+
+    async def stream(self, symbols: Sequence[str], timeframes: Sequence[str]) -> AsyncIterator[MarketMessage]:
+        for message in ():
+            yield message
 
     async def book(self, symbol: str, depth: int) -> BookSnapshot:
         return BookSnapshot(symbol, 1, ((Decimal(99), Decimal(1)),), ((Decimal(101), Decimal(1)),))
@@ -103,6 +111,7 @@ class Product:
             instruments={BTC: instrument_of(_SYMBOL)},
             acknowledge=None,
             want=want,
+            market_now=SystemClock().now_us,
             holder="engine",
             is_alone=True,
         )

@@ -1,5 +1,7 @@
 """Orders by hand, through the api to the real engine and back."""
 
+from typing import Any
+
 import pytest
 
 from tests.database.api.product import BTC, Product
@@ -97,7 +99,7 @@ async def test_an_open_order_is_cancelled_by_its_id(product: Product) -> None:
     ],
 )
 async def test_a_wrong_order_is_refused_in_a_sentence_that_names_the_field(
-    lone: Product, changes: dict[str, object], sentence: str
+    lone: Product, changes: dict[str, Any], sentence: str
 ) -> None:
     await lone.log_in()
     refused = await lone.place(**changes)

@@ -14,7 +14,7 @@ import pytest
 from tests.simulation.up.product import BOTS, Product
 from tests.waiting import wait_until
 
-SECOND_START_S_MAX = 3.0
+SECOND_START_S_MAX = 10.0  # a dead lease or a lost history would cost more; benchmarks/startup.py measures it
 STOPPED_S_MAX = 10.0
 
 

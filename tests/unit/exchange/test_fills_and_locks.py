@@ -189,6 +189,14 @@ def test_a_stop_on_its_way_is_not_triggered_by_a_trade_that_it_has_not_seen() ->
     assert fills(print_trade(exchange, "97", "0.001", at=START + 500)) == [("96", "1")]
 
 
+def test_a_last_price_that_is_told_again_fills_and_triggers_nothing() -> None:
+    exchange = a_book_exchange(bids="98:1", asks="101:1")
+    buy(exchange, limit_price="100")
+    sell(exchange, id_="stop", type=OrderType.STOP, stop_price="97")
+    assert not print_trade(exchange, "96", "0")
+    assert exchange.last_price(BTC) == D(96)
+
+
 def test_a_market_order_that_the_account_cannot_pay_ends_and_leaves_the_level_to_others() -> None:
     exchange = a_book_exchange(asks="200:60")
     (ended,) = of(buy(exchange, "60"), OrderEnded)  # locks at the last price of 100, meets 200

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.real_data import CANDLES, CAPTURES
 from tests.venues.simulator.conftest import KEY, Client, Decoded, Start
 from tests.venues.simulator.test_simulator_orders import Api
 from tests.waiting import wait_until
@@ -25,9 +26,8 @@ from tidegate.venues.simulator.replay import SAMPLES, open_replay
 from tidegate.venues.simulator.streams import Streams
 from tidegate.venues.simulator.tape import Tape
 
-DATA = Path("/work/shared/data")
-REAL = DATA / "ws_raw" / "binance_spot_btcusdt_20240808.jsonl.gz"
-REAL_CANDLES = DATA / "candles" / "binance_spot" / "BTCUSDT-1m-20240726-20240825.feather"
+REAL = CAPTURES / "binance_spot_btcusdt_20240808.jsonl.gz"
+REAL_CANDLES = CANDLES / "binance_spot" / "BTCUSDT-1m-20240726-20240825.feather"
 needs_real_data = pytest.mark.skipif(not REAL.exists(), reason="the recordings of real markets are not on this machine")
 
 

@@ -1,0 +1,1 @@
+"""What the market stage answers over HTTP; one file a noun."""
