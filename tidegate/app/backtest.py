@@ -105,9 +105,11 @@ class Backtest:
         self._clock.advance_to(opened_at)
         for bar in bars:
             await self._hear(self._exchange.on_open(bar.symbol, bar.open, opened_at))
-        for bar in bars:
-            while events := self._exchange.on_candle(bar):
-                await self._hear(events)
+        self._clock.advance_to(bars[0].closes_at - 1)
+        is_over = False
+        while not is_over:  # in rounds: what one symbol caused may be answered in another
+            told = [await self._hear(self._exchange.on_candle(bar)) for bar in bars]
+            is_over = not any(told)
         self._clock.advance_to(bars[0].closes_at)
         closed = [longer for bar in bars for longer in self._tracks[bar.symbol].accept(bar)]
         for candle in closed:
@@ -115,12 +117,13 @@ class Backtest:
             await self._engine.offer(CandleClosed(trace_id=trace_id, occurred_at=candle.closes_at, candle=candle))
             await self._courier.drain()
 
-    async def _hear(self, events: Events) -> None:
-        """What the market did to our orders, and all that follows before the market moves on."""
+    async def _hear(self, events: Events) -> bool:
+        """What the market did to our orders, and all that follows before it moves on; False when it did nothing."""
         self.venue.hear(events)
         for event in self.venue.take_events():
             await self._engine.offer(AccountNews(_ACCOUNT, event))
         await self._courier.drain()
+        return bool(events)
 
     async def _deliver(self, answered: CallAnswered) -> None:
         await self._engine.offer(answered)

@@ -27,13 +27,13 @@ from tidegate.app.wiring import (
     open_market,
     open_venue,
 )
-from tidegate.domain.errors import Conflict, Invalid, Unavailable
+from tidegate.domain.errors import Conflict, Invalid
 from tidegate.domain.messages import CandleClosed, MarketMessage
 from tidegate.kit.bus import Bus
 from tidegate.kit.clock import Clock, SystemClock
 from tidegate.kit.crash import arm
 from tidegate.kit.db import Database, Store, open_store
-from tidegate.kit.db.migrations import check
+from tidegate.kit.db.revision import refuse_other_revision
 from tidegate.kit.ids import new_id
 from tidegate.market.handlers import serve_wanted
 from tidegate.market.jobs import CandleRecorder
@@ -54,9 +54,6 @@ async def run_role(name: str, settings: Settings, ready: Ready) -> None:
         raise Invalid(f"There is no role {name!r}; there is {', '.join(ROLES)}.", code="app.role_unknown")
     if settings.crash_at:
         arm(settings.crash_at)
-    unready = check(settings.database)
-    if unready:
-        raise Unavailable(unready[0], code="db.not_migrated")
     async with AsyncExitStack() as stack:
         await run(await _open(settings, stack), ready)
 
@@ -90,6 +87,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Ground:
     )
     for close in (ground.store.close, ground.database.close, ground.bus.close, client.close):
         stack.push_async_callback(close)
+    await refuse_other_revision(ground.store)
     await client.open()
     return ground
 

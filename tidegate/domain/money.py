@@ -59,7 +59,7 @@ def round_to(value: Decimal, step: Decimal) -> Decimal:
 
 def is_on_grid(value: Decimal, step: Decimal) -> bool:
     """Whether `value` is a whole multiple of `step` (a step of 0 accepts all)."""
-    return step == 0 or value % step == 0
+    return step == 0 or EXACT.remainder(value, step) == 0
 
 
 def to_minor(value: Decimal, scale: int) -> tuple[int, Decimal]:
@@ -77,4 +77,4 @@ def from_minor(units: int, scale: int) -> Decimal:
 def _to_grid(value: Decimal, step: Decimal, rounding: str) -> Decimal:
     if step == 0:
         return value
-    return EXACT.multiply((value / step).to_integral_value(rounding), step)
+    return EXACT.multiply(EXACT.divide(value, step).to_integral_value(rounding), step)

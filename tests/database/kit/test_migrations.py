@@ -11,7 +11,8 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text
 from tidegate.domain.errors import Unavailable
 from tidegate.kit.clock import ManualClock
 from tidegate.kit.db import Document, Exact, Minor
-from tidegate.kit.db.migrations import SCRIPTS, NotMigrated, Upgrade, check, draft, upgrade
+from tidegate.kit.db.migrations import NotMigrated, Upgrade, check, draft, upgrade
+from tidegate.kit.db.revision import SCRIPTS
 
 
 def first_schema() -> MetaData:

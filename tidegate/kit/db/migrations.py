@@ -23,8 +23,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from tidegate.domain.errors import Conflict, Unavailable
 from tidegate.kit.clock import Clock, SystemClock, rfc3339
 from tidegate.kit.db.database import begin_sqlite, database_url
+from tidegate.kit.db.revision import SCRIPTS
 
-SCRIPTS = Path(__file__).parents[3] / "migrations"
 _ONE_UPGRADE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7416043)")  # any number, the same in every version
 _UPGRADE = "run `tidegate db upgrade`"
 

@@ -48,6 +48,8 @@ _CODES = {
     RefusalCode.INSUFFICIENT_BALANCE: "venue.balance_too_small",
     RefusalCode.FILTER: "venue.filter_failed",
     RefusalCode.MARKET_CLOSED: "venue.market_closed",
+    RefusalCode.WOULD_MATCH: "venue.would_match",
+    RefusalCode.DUPLICATE_ORDER: "venue.order_duplicate",
 }
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tidegate.domain.candles import SECOND_US
 from tidegate.domain.ids import AccountId
+from tidegate.domain.money import ZERO
 from tidegate.exchange import BookModel, CandleModel, Exchange
 from tidegate.exchange.exchange import replay
 from tidegate.exchange.model import (
@@ -179,8 +180,7 @@ class World:
         """Give the exchange the last price and the book of a market that it has not seen yet."""
         price = market.last_price
         if price is not None:
-            lot = self.exchange.symbols[market.symbol].lot_size
-            self.record(self.exchange.on_trade(market.symbol, price, lot, is_buyer_maker=True, at=self.at))
+            self.record(self.exchange.on_trade(market.symbol, price, ZERO, is_buyer_maker=True, at=self.at))
         self._stale_books.add(market.symbol)
         self.record(self.refreshed_book(market.symbol))
 

@@ -1,0 +1,39 @@
+"""Whether a database is at this version's schema: a look of one row, for every role at its start."""
+
+from pathlib import Path
+
+from sqlalchemy import Column, MetaData, String, Table
+
+from tidegate.domain.errors import Conflict, Unavailable
+from tidegate.kit.db.store import Store
+
+SCRIPTS = Path(__file__).parents[3] / "migrations"
+# The migration tool's own table; it is not ours, so it stands on a metadata of its own.
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+
+
+class WrongRevision(Conflict):
+    """The schema is older or newer than this version."""
+
+    code = "db.not_migrated"
+
+
+def newest_revision() -> str:
+    """The number that the newest migration's file name begins with."""
+    return max(path.name.partition("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
+
+
+async def refuse_other_revision(store: Store) -> None:
+    """`WrongRevision` unless the database is at this version's revision; differences within it are `check`'s matter."""
+    newest = newest_revision()
+    try:
+        rows = await store.load(_VERSION)
+    except Unavailable:
+        rows = []  # the table is not there, and so nothing else is
+    if not rows:
+        raise WrongRevision("The database is empty: run `tidegate db upgrade`.")
+    if rows[0]["version_num"] != newest:
+        raise WrongRevision(
+            f"The database is at revision {rows[0]['version_num']} and this version needs {newest}:"
+            " run `tidegate db upgrade`, or install the version that made it."
+        )
