@@ -63,11 +63,18 @@ class AccountNews:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """The books of an account were begun: what that changed is written."""
+
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: orders in doubt are asked about, refused ones tried again."""
 
 
-Stimulus = (
+Stimulus = MarketMessage | Signal | AccountNews | CallAnswered | Request | Opened | Tick
     CandleClosed
     | QuoteChanged
     | TradePrinted
@@ -187,6 +194,8 @@ class Engine:
                 return [self.accounts[account_id]], None
             case CallAnswered(account_id=account_id):
                 take_answer(self.accounts[account_id], stimulus, now)
+                return [self.accounts[account_id]], None
+            case Opened(account_id=account_id):
                 return [self.accounts[account_id]], None
             case Tick():
                 return [account for account in self.accounts.values() if account.on_tick(now)], None

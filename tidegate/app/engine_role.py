@@ -11,7 +11,7 @@ import structlog
 from tidegate.accounts.model import TradingAccount
 from tidegate.app.account import Account, Surroundings
 from tidegate.app.courier import CallAnswered, ConcurrentCourier, SerialCourier
-from tidegate.app.engine import AccountNews, Committed, Engine, Tick
+from tidegate.app.engine import AccountNews, Committed, Engine, Opened, Tick
 from tidegate.app.loading import Origin, differences, load, open_books, spec_of
 from tidegate.app.lockstep import StepGate
 from tidegate.app.marks import Marks
@@ -223,6 +223,7 @@ class EngineRole:
         """Ask what became of everything in doubt, then compare the books; until they agree nothing enters."""
         venue = self._parts.venues[account.account_id]
         await open_books(account, venue, new_trace_id(), self._parts.market_now())
+        await self.engine.offer(Opened(account.account_id))
         while True:
             await self.engine.offer(Tick())
             await self._courier.drain()

@@ -72,8 +72,10 @@ class HealthMonitor:
 
     async def look(self) -> None:
         """Ask all at once."""
-        found = await asyncio.gather(*(self._ask(name, check) for name, check in self._checks.items()))
-        conditions = {name: condition for each in found for name, condition in each.items()}
+        # A group, not `gather`: when this is cancelled, no question may stay behind on a connection.
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(self._ask(name, check)) for name, check in self._checks.items()]
+        conditions = {name: condition for each in asked for name, condition in each.result().items()}
         self._components = {name: self._component(name, conditions[name]) for name in sorted(conditions)}
 
     @property

@@ -1,14 +1,16 @@
 """Lockstep: the tape moves on only when everything that one step of it caused is done, in an order that never varies.
 
 A mark travels behind the data of each step through every stage, and behind the reports of each account. When all have
-arrived, the step is played: first what happened to our orders, then quotes, then candles or signals by name; each call
-to the venue is answered before the next one leaves. Only then is the position acknowledged.
+arrived, the step is played: first what is due, then what happened to our orders, then quotes, then bar by bar what the
+candles or signals say; each call to the venue is answered before the next one leaves. Only then is the position
+acknowledged. Position 0 is reached once every stream stands.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import groupby
 from typing import Protocol
 
-from tidegate.app.engine import AccountNews, Stimulus
+from tidegate.app.engine import AccountNews, Stimulus, Tick
 from tidegate.domain.candles import duration_us
 from tidegate.domain.ids import AccountId
 from tidegate.domain.messages import (
@@ -22,11 +24,12 @@ from tidegate.domain.messages import (
     SignalTriggered,
     TapeAdvanced,
 )
-from tidegate.domain.orders import AccountEvent, TapeMark
+from tidegate.domain.orders import AccountEvent, StreamReset, TapeMark
 
 Offer = Callable[[Stimulus], Awaitable[None]]
 Acknowledge = Callable[[int], Awaitable[None]]
 _Ordered = tuple[str, int, int]
+_NOWHERE = -1  # before position 0
 
 
 class Drain(Protocol):
@@ -44,16 +47,18 @@ class StepGate:
         self._offer = offer
         self._courier = courier
         self._acknowledge = acknowledge
-        self._reached: dict[AccountId | None, int] = dict.fromkeys([None, *accounts], 0)  # None: the market
-        self._played = 0
+        self._reached: dict[AccountId | None, int] = dict.fromkeys([None, *accounts], _NOWHERE)  # None: the market
+        self._played = _NOWHERE
+        self._has_begun = False
         self._news: dict[AccountId, list[AccountEvent]] = {account: [] for account in accounts}
         self._quotes: dict[str, QuoteChanged] = {}
         self._bars: list[CandleClosed | Signal] = []
 
     async def begin(self) -> None:
-        """Everybody is ready: the tape may take its first step."""
+        """The engine is ready; what has come by now is played as soon as every stream has come so far."""
         await self._courier.drain()
-        await self._acknowledge(0)
+        self._has_begun = True
+        await self._advance()
 
     async def on_market(self, message: MarketMessage | Signal) -> None:
         """Data of the running step, or the mark behind it."""
@@ -71,18 +76,25 @@ class StepGate:
         """A report of the running step, or the mark behind it."""
         if isinstance(event, TapeMark):
             await self._reach(account_id, event.position)
-        else:
-            self._news[account_id].append(event)
+            return
+        self._news[account_id].append(event)
+        if isinstance(event, StreamReset):
+            await self._reach(account_id, 0)
 
     async def _reach(self, source: AccountId | None, position: int) -> None:
         self._reached[source] = max(position, self._reached[source])
+        await self._advance()
+
+    async def _advance(self) -> None:
         position = min(self._reached.values())
-        if position > self._played:
+        if self._has_begun and position > self._played:
             self._played = position
             await self._play()
             await self._acknowledge(position)
 
     async def _play(self) -> None:
+        await self._offer(Tick())
+        await self._courier.drain()
         for account_id in sorted(self._news):
             news, self._news[account_id] = self._news[account_id], []
             for event in news:
@@ -92,8 +104,9 @@ class StepGate:
         for symbol in sorted(quotes):
             await self._offer(quotes[symbol])
         bars, self._bars = self._bars, []
-        for bar in sorted(bars, key=_place):
-            await self._offer(bar)
+        for _, bar in groupby(sorted(bars, key=_place), key=_place):
+            for message in bar:  # a candle, or in the same order all that it makes the signals say
+                await self._offer(message)
             await self._courier.drain()
 
 

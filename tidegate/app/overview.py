@@ -165,7 +165,7 @@ def _order_line(order: OrderRow) -> Shown:
     if price is None and row["filled_quantity"]:
         price = (row["filled_notional"] / row["filled_quantity"]).quantize(_CENT)
     return {
-        "time": _clock_time(row["submitted_at"]),
+        "time": _clock_time(row["submitted_at"])[len("2026-") :],
         "symbol": intent.symbol,
         "side": intent.side.value,
         "side_tone": "up" if intent.side is Side.BUY else "down",

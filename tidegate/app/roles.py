@@ -74,20 +74,22 @@ class Ground:
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> Ground:
     clock = SystemClock()
+    store = open_store(settings.database)
+    stack.push_async_callback(store.close)
+    await refuse_other_revision(store)
     client = client_of(settings, clock)
     ground = Ground(
         settings=settings,
         clock=clock,
-        store=open_store(settings.database),
+        store=store,
         database=Database(settings.database),
         bus=open_bus(settings),
         client=client,
         market=open_market(client, settings),
         stack=stack,
     )
-    for close in (ground.store.close, ground.database.close, ground.bus.close, client.close):
+    for close in (ground.database.close, ground.bus.close, client.close):
         stack.push_async_callback(close)
-    await refuse_other_revision(ground.store)
     await client.open()
     return ground
 

@@ -13,7 +13,7 @@ from tidegate.domain.messages import (
     TapeAdvanced,
     decode,
 )
-from tidegate.kit.bus import Bus, Entry
+from tidegate.kit.bus import FROM_START, Bus, Entry
 from tidegate.market.model import Series
 from tidegate.market.streams import quote_stream
 from tidegate.signals.streams import SIGNALS_TAPE, signals_stream
@@ -23,27 +23,29 @@ Hear = Callable[[MarketMessage | Signal], Awaitable[None]]
 
 
 class EngineStreams:
-    """Reads from now on: what was said before an engine stood is history, on which nobody trades."""
+    """Reads from now on: what was said before an engine stood is history, on which nobody trades.
+
+    Only the marks are read from the start, because the first one may have come already; the newest is all that counts.
+    """
 
     def __init__(self, bus: Bus, hear: Hear) -> None:
         self._bus = bus
         self._hear = hear
-        self._cursors: dict[str, str] = {}
+        self._cursors: dict[str, str] = {SIGNALS_TAPE: FROM_START}
 
     async def follow(self, wanted: Sequence[Series]) -> None:
         """Hear these too."""
         names = {quote_stream(series.symbol) for series in wanted}
         names |= {signals_stream(series.symbol, series.timeframe) for series in wanted}
-        fresh = sorted(name for name in {*names, SIGNALS_TAPE} if name not in self._cursors)
-        self._cursors |= await self._bus.last_ids(fresh)
+        self._cursors |= await self._bus.last_ids(sorted(names - self._cursors.keys()))
 
     async def run(self) -> None:
         """Until cancelled."""
-        await self.follow([])
         while True:
-            for mark in await self._take(await self._bus.read(dict(self._cursors), _BLOCK_MS)):
+            marks = await self._take(await self._bus.read(dict(self._cursors), _BLOCK_MS))
+            if marks:
                 await self._drain()
-                await self._hear(mark)
+                await self._hear(marks[-1])
 
     async def _drain(self) -> None:
         """A mark says that all data before it is on its stream, not that the same read has returned it."""

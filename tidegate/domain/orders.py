@@ -106,6 +106,7 @@ class OrderTicket:
     stop_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     post_only: bool = False
+    reduces: bool = False  # protects or closes: served before entries when a venue's budget runs short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ class Order:
     venue_order_id: VenueOrderId | None = None
     filled_quantity: Decimal = ZERO  # base
     filled_notional: Decimal = ZERO  # quote
-    is_cancel_requested: bool = False
+    is_cancel_requested: bool = False  # somebody wants its end; true until it has ended
     reported_quantity: Decimal = ZERO  # the venue's cumulative fill; more than we booked means fills to fetch
     ending: tuple[OrderStatus, str] | None = None  # how it ended, while fills are still missing
     sequence: int = 0  # of the last state row
@@ -80,17 +80,18 @@ class Order:
             stop_price=intent.stop_price,
             time_in_force=intent.time_in_force,
             post_only=intent.post_only,
+            reduces=intent.reduce_only,
         )
 
     def accept(self, venue_order_id: VenueOrderId) -> bool:
-        """The venue has it; False when that is late news."""
+        """The venue has it, even if it was given up before; False when that is late news."""
         is_news = self.venue_order_id is None
         if not is_news and self.venue_order_id != venue_order_id:
             raise IllegalTransition(
                 f"Order {self.client_order_id} is {self.venue_order_id} at the venue, so not {venue_order_id}."
             )
         self.venue_order_id = venue_order_id
-        if self.status in (OrderStatus.PENDING, OrderStatus.UNKNOWN):
+        if self.status in (OrderStatus.PENDING, OrderStatus.UNKNOWN, OrderStatus.REJECTED):
             self.status = OrderStatus.PARTIALLY_FILLED if self.filled_quantity else OrderStatus.OPEN
         return is_news
 
@@ -104,7 +105,7 @@ class Order:
         self.filled_quantity = filled
         self.filled_notional += quantity * price
         self.reported_quantity = max(self.reported_quantity, filled)
-        if self.status in FINAL_STATUSES and self.status is not OrderStatus.REJECTED:
+        if self.status in FINAL_STATUSES:
             return
         is_complete = filled == self.intent.quantity
         self.status = OrderStatus.FILLED if is_complete else OrderStatus.PARTIALLY_FILLED
@@ -132,6 +133,7 @@ class PlaceOrder:
 
     ticket: OrderTicket
     purpose: OrderPurpose
+    fence_at: int  # µs, wall time
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class PlaceOco:
     """Send two legs of which one cancels the other, once."""
 
     ticket: OcoTicket
+    fence_at: int  # µs, wall time
 
 
 @dataclass(frozen=True, slots=True)

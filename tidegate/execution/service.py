@@ -65,7 +65,6 @@ class Execution:
     def restore(self, orders: Iterable[Order], fill_ids: Iterable[FillId]) -> None:
         """Take over what an earlier life wrote."""
         for order in orders:
-            order.is_cancel_requested = False
             self.orders.add(order)
         self._fill_ids.update(fill_ids)
 
@@ -78,7 +77,7 @@ class Execution:
     ) -> OrderSubmitted:
         """Record an order and plan to send it after the commit."""
         order, submitted = self._record(intent, hold_key=hold_key, trace_id=trace_id, at=at, fence_at=fence_at)
-        self._calls.append(PlaceOrder(order.ticket(), intent.purpose))
+        self._calls.append(PlaceOrder(order.ticket(), intent.purpose, fence_at))
         return submitted
 
     def submit_oco(
@@ -105,30 +104,32 @@ class Execution:
                     stop_loss_id=stop_order.client_order_id,
                     stop_price=stop.stop_price,
                     stop_limit_price=stop.limit_price,
-                )
+                ),
+                fence_at,
             )
         )
         return [submitted for _, submitted in legs]
 
     def cancel(self, order: Order) -> None:
-        """Plan to end an order; asking twice is asking once, and what is unknown is resolved first."""
-        if not order.is_live or order.is_cancel_requested or order.status is OrderStatus.UNKNOWN:
+        """Plan to end an order, once the venue is known to have it; the wish is durable and asking twice is once."""
+        if not order.is_live or order.is_cancel_requested:
             return
         order.is_cancel_requested = True
         self._changes.orders[order.client_order_id] = order
-        self._calls.append(CancelAtVenue(order.intent.symbol, order.client_order_id))
+        if order.venue_order_id is not None:
+            self.call_off(order)
 
     def ask(self, order: Order) -> None:
         """Plan to ask the venue what became of an order."""
         self._calls.append(FetchOrder(order.intent.symbol, order.client_order_id))
 
-    def probe(self, order: Order) -> None:
-        """Plan the cancel that proves an unknown order dead, whatever it was."""
+    def call_off(self, order: Order) -> None:
+        """Plan a cancel: to end an order, or as the probe that proves an unknown one dead, whatever it was."""
+        self._changes.orders[order.client_order_id] = order  # no row, no fence: who lost the lease must not cancel
         self._calls.append(CancelAtVenue(order.intent.symbol, order.client_order_id))
 
     def doubt(self, order: Order, reason: str, at: int) -> list[Message]:
         """A request about the order left and no answer came back."""
-        order.is_cancel_requested = False
         if not order.doubt():
             self.ask(order)  # it exists; only the last request about it is in doubt
             return []
@@ -252,9 +253,13 @@ class Execution:
         return order, submitted
 
     def _accept(self, order: Order, venue_order_id: VenueOrderId, at: int, source: str) -> list[Message]:
+        was_given_up = order.status is OrderStatus.REJECTED
         if not order.accept(venue_order_id):
             return []
         self._touch(order, at, source)
+        if was_given_up or order.is_cancel_requested:
+            order.is_cancel_requested = True
+            self.call_off(order)
         return [
             OrderAccepted(
                 trace_id=order.trace_id,

@@ -61,7 +61,8 @@ class OneMarket:
         return []
 
     async def stream(self, symbols: Sequence[str], timeframes: Sequence[str]) -> AsyncIterator[MarketMessage]:
-        for message in ():
+        nothing: list[MarketMessage] = []
+        for message in nothing:
             yield message
 
     async def book(self, symbol: str, depth: int) -> BookSnapshot:
@@ -73,6 +74,7 @@ class Product:
     """What a test talks to."""
 
     api: Api
+    parts: ApiParts
     client: AsyncClient
     database: Database
     bus: MemoryBus
@@ -218,20 +220,19 @@ async def a_product(url: str, folder: Path, *, decision_s: float = 2.0) -> Async
         token = (await make_ready(database, folder, clock)).setup_token
         assert token is not None
         (account,) = await load_accounts(store)
-        api = build(
-            ApiParts(
-                settings=config,
-                database=database,
-                bus=bus,
-                clock=clock,
-                source=OneMarket(),
-                candles=CandleStore(database, DayArchive(folder / "candles"), venue=VENUE),
-                wanted=WantedByBots(store),
-                venue=VENUE,
-                decision_s=decision_s,
-                passwords=Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)),
-            )
+        parts = ApiParts(
+            settings=config,
+            database=database,
+            bus=bus,
+            clock=clock,
+            source=OneMarket(),
+            candles=CandleStore(database, DayArchive(folder / "candles"), venue=VENUE),
+            wanted=WantedByBots(store),
+            venue=VENUE,
+            decision_s=decision_s,
+            passwords=Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)),
         )
+        api = build(parts)
         exchange = Exchange([_SYMBOL], CandleModel())
         exchange.deposit(account.account_id, "USDT", Decimal(10_000), clock.now_us())
         exchange.on_open(BTC, Decimal(100), clock.now_us())
@@ -244,6 +245,7 @@ async def a_product(url: str, folder: Path, *, decision_s: float = 2.0) -> Async
                 async with AsyncExitStack() as inner:
                     yield Product(
                         api=api,
+                        parts=parts,
                         client=client,
                         database=database,
                         bus=bus,

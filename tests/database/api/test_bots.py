@@ -43,24 +43,22 @@ async def test_a_clone_is_a_stopped_copy_under_another_name(product: Product) ->
     assert names == ["one copy", "one"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"symbol": "ABC/USDT"}, "ABC/USDT"),
-        ({"timeframe": "7x"}, "timeframe"),
-        ({"strategy": "martingale"}, "martingale"),
-        ({"parameters": {"fats": 3}}, "fats"),
-        ({"stop_loss_pct": "150"}, "stop_loss_pct"),
-        ({"sizing": {"kind": "percent", "value": "200"}}, "sizing value"),
-        ({"stop_loss": "1"}, "stop_loss: is not a field"),
-        ({"name": ""}, "name"),
-    ],
-)
-async def test_a_wrong_bot_is_refused_in_a_sentence_that_names_what_is_wrong(
-    lone: Product, changes: dict[str, Any], named: str
-) -> None:
+WRONG_BOTS: list[tuple[dict[str, Any], str]] = [
+    ({"symbol": "ABC/USDT"}, "ABC/USDT"),
+    ({"timeframe": "7x"}, "timeframe"),
+    ({"strategy": "martingale"}, "martingale"),
+    ({"parameters": {"fats": 3}}, "fats"),
+    ({"stop_loss_pct": "150"}, "stop_loss_pct"),
+    ({"sizing": {"kind": "percent", "value": "200"}}, "sizing value"),
+    ({"stop_loss": "1"}, "stop_loss: is not a field"),
+    ({"name": ""}, "name"),
+]
+
+
+async def test_a_wrong_bot_is_refused_in_a_sentence_that_names_what_is_wrong(lone: Product) -> None:
     await lone.log_in()
-    body = {"name": "one", "symbol": "BTC/USDT", "timeframe": "5m", "strategy": "ema_cross"} | changes
-    refused = await lone.client.post("/api/v1/bots", json=body)
-    assert refused.status_code in (404, 422), refused.text
-    assert named in refused.json()["detail"]
+    for changes, named in WRONG_BOTS:
+        body = {"name": "one", "symbol": "BTC/USDT", "timeframe": "5m", "strategy": "ema_cross"} | changes
+        refused = await lone.client.post("/api/v1/bots", json=body)
+        assert refused.status_code in (404, 422), refused.text
+        assert named in refused.json()["detail"]

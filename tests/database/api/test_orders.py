@@ -83,29 +83,27 @@ async def test_an_open_order_is_cancelled_by_its_id(product: Product) -> None:
     await product.until_status(order_id, "cancelled")
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"quantity": 0.1}, "quantity: must be written as a decimal string"),
-        ({"quantity": "much"}, "quantity must be a decimal number"),
-        ({"quantity": "-1"}, "quantity: Input should be greater than 0"),
-        ({"symbol": "BTCUSDT"}, "symbol must look like BTC/USDT"),
-        ({"symbol": "ABC/USDT"}, "simulator lists no symbol ABC/USDT."),
-        ({"type": "limit"}, "limit_price is needed by a limit order."),
-        ({"limit_price": "5"}, "limit_price makes no sense in a market order."),
-        ({"post_only": True}, "post_only is only possible in a limit order."),
-        ({"is_paper": False}, "is_paper: is not a field of this request; leave it out"),
-        ({"account_id": "somebody-else"}, "No account 'somebody-else'."),
-    ],
-)
-async def test_a_wrong_order_is_refused_in_a_sentence_that_names_the_field(
-    lone: Product, changes: dict[str, Any], sentence: str
-) -> None:
+WRONG_ORDERS: list[tuple[dict[str, Any], str]] = [
+    ({"quantity": 0.1}, "quantity: must be written as a decimal string"),
+    ({"quantity": "much"}, "quantity must be a decimal number"),
+    ({"quantity": "-1"}, "quantity: Input should be greater than 0"),
+    ({"symbol": "BTCUSDT"}, "symbol must look like BTC/USDT"),
+    ({"symbol": "ABC/USDT"}, "simulator lists no symbol ABC/USDT."),
+    ({"type": "limit"}, "limit_price is needed by a limit order."),
+    ({"limit_price": "5"}, "limit_price makes no sense in a market order."),
+    ({"post_only": True}, "post_only is only possible in a limit order."),
+    ({"is_paper": False}, "is_paper: is not a field of this request; leave it out"),
+    ({"account_id": "somebody-else"}, "No account 'somebody-else'."),
+]
+
+
+async def test_a_wrong_order_is_refused_in_a_sentence_that_names_the_field(lone: Product) -> None:
     await lone.log_in()
-    refused = await lone.place(**changes)
-    assert refused.status_code in (404, 422)
-    assert refused.headers["content-type"] == "application/problem+json"
-    assert refused.json()["detail"].startswith(sentence)
+    for changes, sentence in WRONG_ORDERS:
+        refused = await lone.place(**changes)
+        assert refused.status_code in (404, 422)
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json()["detail"].startswith(sentence)
 
 
 async def test_an_order_needs_an_idempotency_key(lone: Product) -> None:
@@ -131,7 +129,6 @@ async def test_pages_of_orders_neither_repeat_nor_lose_any(product: Product) -> 
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert seen == list(reversed(made)) or sorted(seen) == sorted(made)
-    assert len(seen) == len(set(seen))
+    assert sorted(seen) == sorted(made)
     one = await product.client.get("/api/v1/orders", params={"cursor": "x"})
     assert (one.status_code, one.json()["code"]) == (422, "execution.cursor_invalid")

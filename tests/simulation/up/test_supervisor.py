@@ -165,6 +165,18 @@ def test_a_part_ends_when_its_supervisor_is_killed() -> None:
         assert orphan.wait(10) == -signal.SIGTERM
 
 
+def test_an_orphan_that_does_not_heed_the_request_to_end_is_killed() -> None:
+    program = (
+        "from tidegate.app.cli import parent; import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        " parent._STOP_S = 0.1; parent.obey_parent(); print('ready', flush=True)\nwhile True: signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as orphan:
+        assert orphan.stdin and orphan.stdout
+        assert orphan.stdout.readline() == b"ready\n"
+        orphan.stdin.close()
+        assert orphan.wait(10) == -signal.SIGKILL
+
+
 def test_valkey_answers_on_its_socket_until_it_is_shut_down(tmp_path: Path) -> None:
     place = tmp_path / "valkey.sock"
     assert not servers.answers(place)

@@ -15,7 +15,7 @@ from tests.waiting import eventually
 from tidegate.domain.errors import Forbidden
 from tidegate.domain.orders import AccountEvent, FillReport, OrderReport, StreamReset, TapeMark
 from tidegate.kit.clock import SystemClock
-from tidegate.kit.connections import ConnectionState
+from tidegate.kit.connections import Connection, ConnectionState
 from tidegate.venues.binance.client import RestClient
 from tidegate.venues.binance.sockets import RollingSocket, connect
 from tidegate.venues.binance.venue import BinanceVenue
@@ -93,7 +93,7 @@ async def say_and_close(response: web.WebSocketResponse) -> None:
 def rolling(host: Host, session: aiohttp.ClientSession, **options: float) -> RollingSocket:
     settings: dict[str, float | None] = {"silence_s_max": None, "overlap_s": 0.05, "lifetime_s": 60.0}
     return RollingSocket(
-        "test",
+        Connection("test"),
         lambda: connect(session, f"ws://127.0.0.1:{host.port}/stream"),
         clock=SystemClock(),
         **(settings | options),  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def rolling(host: Host, session: aiohttp.ClientSession, **options: float) -> Rol
 
 async def frames_of(rolled: RollingSocket, count: int) -> list[bytes | str | None]:
     heard: list[bytes | str | None] = []
-    async with aclosing(rolled.frames()) as frames:  # type: ignore[type-var]
+    async with aclosing(rolled.frames()) as frames:
         async for frame in frames:
             heard.append(frame)
             if len(heard) == count:
@@ -158,7 +158,7 @@ def test_an_announced_end_renews_at_once() -> None:
         async with aiohttp.ClientSession() as session:
             rolled = rolling(host, session)
             heard: list[bytes | str | None] = []
-            async with aclosing(rolled.frames()) as frames:  # type: ignore[type-var]
+            async with aclosing(rolled.frames()) as frames:
                 async for frame in frames:
                     heard.append(frame)
                     if len(heard) == 2:

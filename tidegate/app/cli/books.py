@@ -46,8 +46,10 @@ def check(
 ) -> None:
     """Prove that every asset sums to zero, that balances are what was booked, and that the venue says the same."""
     from tidegate.kit.db.migrations import check as problems_of
+    from tidegate.kit.logging import configure_logging
 
     settings = load_settings()
+    configure_logging("ERROR", secrets=settings.secret_texts)
     problems = problems_of(settings.database)
     if problems:
         raise Conflict(problems[0], code="db.not_migrated")
@@ -93,6 +95,7 @@ async def _check(settings: Settings, *, asks_venue: bool) -> list[_Checked]:
             return [_Checked(account, await ledger.check(account.account_id, None)) for account in accounts]
         client = client_of(settings, SystemClock())
         stack.push_async_callback(client.close)
+        await client.open()
         return [await _compared(ledger, account, open_venue(account, settings, client)) for account in accounts]
 
 

@@ -6,8 +6,10 @@ Both come over stdin: a first line, and its end.
 import os
 import signal
 import threading
+import time
 
 _STDIN = 0
+_STOP_S = 5.0  # an orphan that has not ended by then is in nobody's interest
 _told = threading.Event()
 
 
@@ -27,3 +29,5 @@ def _listen() -> None:
     while os.read(_STDIN, 1):
         _told.set()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_STOP_S)
+    os.kill(os.getpid(), signal.SIGKILL)

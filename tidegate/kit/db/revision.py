@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, MetaData, String, Table
 
-from tidegate.domain.errors import Conflict, Unavailable
+from tidegate.domain.errors import Unavailable
 from tidegate.kit.db.store import Store
 
 SCRIPTS = Path(__file__).parents[3] / "migrations"
@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).parents[3] / "migrations"
 _VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
-class WrongRevision(Conflict):
+class WrongRevision(Unavailable):
     """The schema is older or newer than this version."""
 
     code = "db.not_migrated"

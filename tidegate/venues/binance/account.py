@@ -3,13 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import aiohttp
 import msgspec
 
 from tidegate.domain.errors import Forbidden
 from tidegate.domain.orders import AccountEvent, StreamReset
-from tidegate.kit.connections import Connection
 from tidegate.venues.binance import parse, payloads
 from tidegate.venues.binance.client import Credentials, RestClient
 from tidegate.venues.binance.errors import (
@@ -35,25 +35,20 @@ class AccountStream:
         self._credentials = credentials
         self._subscriptions = 0
         self._early: deque[bytes | str] = deque()  # what came before the answer to a subscription
-        self._socket = RollingSocket(
-            f"binance account {client.hosts.name}", self._subscribed, clock=client.clock, silence_s_max=None
-        )
-
-    @property
-    def connection(self) -> Connection:
-        """Its state, for health."""
-        return self._socket.connection
+        connection = client.connections.connection(f"binance account {credentials.api_key[:6]}…")
+        self._socket = RollingSocket(connection, self._subscribed, clock=client.clock, silence_s_max=None)
 
     async def events(self) -> AsyncIterator[AccountEvent]:
         """`StreamReset` first, after each loss, and for what could not be read: then the venue must be asked."""
-        async for frame in self._socket.frames():
-            if frame is None:
-                yield StreamReset()
-            else:
-                self._early.append(frame)
-            while self._early:
-                for event in await self._read(self._early.popleft()):
-                    yield event
+        async with aclosing(self._socket.frames()) as frames:
+            async for frame in frames:
+                if frame is None:
+                    yield StreamReset()
+                else:
+                    self._early.append(frame)
+                while self._early:
+                    for event in await self._read(self._early.popleft()):
+                        yield event
 
     async def _read(self, raw: bytes | str) -> list[AccountEvent]:
         try:

@@ -12,7 +12,7 @@ from yarl import URL
 from tidegate.domain.errors import Unavailable
 from tidegate.domain.instruments import Instrument
 from tidegate.kit.clock import MILLISECOND_US, Clock, SystemClock
-from tidegate.kit.connections import Connection, guard
+from tidegate.kit.connections import Connections, guard
 from tidegate.venues.binance import parse
 from tidegate.venues.binance.budget import WeightBudget
 from tidegate.venues.binance.errors import (
@@ -56,7 +56,8 @@ class RestClient:
         self.clock = clock or SystemClock()
         self.names = parse.SymbolNames()
         self.budget = WeightBudget()
-        self.connection = Connection(f"binance rest {hosts.name}", clock=self.clock)
+        self.connections = Connections(self.clock)  # this one and every WebSocket to the same hosts, for health
+        self.connection = self.connections.connection(f"binance rest {hosts.name}")
         self.unreadable = 0  # payloads that were refused for what they said
         self.recv_window_ms = recv_window_ms
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)

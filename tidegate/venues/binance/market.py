@@ -1,17 +1,17 @@
 """Public market data of Binance Spot."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, suppress
 from urllib.parse import quote
 
 import msgspec
 
 from tidegate.domain.candles import Candle, duration_us
-from tidegate.domain.errors import Invalid
+from tidegate.domain.errors import Invalid, Unavailable
 from tidegate.domain.instruments import Instrument, stream_symbol
 from tidegate.domain.messages import MarketMessage
 from tidegate.domain.ports import BookSnapshot
 from tidegate.kit.clock import MILLISECOND_US
-from tidegate.kit.connections import Connection
 from tidegate.venues.binance import parse, payloads
 from tidegate.venues.binance.book import SNAPSHOT_LEVELS, BookState, BookSync
 from tidegate.venues.binance.client import RestClient
@@ -33,7 +33,6 @@ class BinanceMarket:
         self._client = client
         self._is_lockstep = is_lockstep
         self._market_at = 0  # µs, the newest time that a stream has told
-        self.connections: list[Connection] = []  # the streams', for health
 
     async def instruments(self) -> Sequence[Instrument]:
         """All spot symbols; their fee rates are those of an account without any discount."""
@@ -78,34 +77,40 @@ class BinanceMarket:
                 "open several with fewer symbols each.",
                 code="venue.streams_above_max",
             )
-        async for raw in self._socket(frames.streams).frames():
-            if raw is None:
-                continue
-            try:
-                message = frames.read(raw)
-            except PayloadUnreadable as problem:
-                self._client.count_unreadable(problem)
-                continue
-            self._market_at = max(self._market_at, frames.market_at)
-            if message is not None:
-                yield message
+        async with aclosing(self._socket(frames.streams).frames()) as raws:
+            async for raw in raws:
+                if raw is None:
+                    continue
+                try:
+                    message = frames.read(raw)
+                except PayloadUnreadable as problem:
+                    self._client.count_unreadable(problem)
+                    continue
+                self._market_at = max(self._market_at, frames.market_at)
+                if message is not None:
+                    yield message
 
     async def books(self, symbol: str, depth: int) -> AsyncIterator[BookSnapshot]:
         """The best `depth` levels after each change (every 100 ms at most), whenever the book is known to be right."""
         sync = BookSync(symbol)
-        async for raw in self._socket([f"{stream_symbol(symbol).lower()}@depth@100ms"]).frames():
-            if raw is None:
-                sync.on_loss()
-                continue
-            try:
-                sync.on_event(read_depth(raw, symbol))
-                if sync.state is BookState.NEEDS_SNAPSHOT:
-                    sync.on_snapshot(await self.book(symbol, SNAPSHOT_LEVELS))
-            except PayloadUnreadable as problem:
-                self._client.count_unreadable(problem)
-                sync.on_loss()
-            if sync.state is BookState.SYNCED:
-                yield sync.best(depth)
+        async with aclosing(self._socket([f"{stream_symbol(symbol).lower()}@depth@100ms"]).frames()) as raws:
+            async for raw in raws:
+                if raw is None:
+                    sync.on_loss()
+                    continue
+                await self._follow(sync, raw)
+                if sync.state is BookState.SYNCED:
+                    yield sync.best(depth)
+
+    async def _follow(self, sync: BookSync, raw: bytes | str) -> None:
+        try:
+            sync.on_event(read_depth(raw, sync.symbol))
+        except PayloadUnreadable as problem:
+            self._client.count_unreadable(problem)
+            sync.on_loss()
+        if sync.state is BookState.NEEDS_SNAPSHOT:
+            with suppress(Unavailable):  # asked again with the next change
+                sync.on_snapshot(await self.book(sync.symbol, SNAPSHOT_LEVELS))
 
     def _socket(self, streams: Sequence[str]) -> RollingSocket:
         url = f"{self._client.hosts.stream}/stream?streams={'/'.join(quote(one, safe='!@') for one in streams)}"
@@ -113,14 +118,12 @@ class BinanceMarket:
         async def open_one() -> Socket:
             return await connect(self._client.session, url)
 
-        socket = RollingSocket(
-            f"binance stream {streams[0]}",
+        return RollingSocket(
+            self._client.connections.connection(f"binance stream {streams[0]}"),
             open_one,
             clock=self._client.clock,
             silence_s_max=None if self._is_lockstep else self._client.hosts.silence_s_max,
         )
-        self.connections.append(socket.connection)
-        return socket
 
     def _read_klines(self, raw: bytes, symbol: str, timeframe: str) -> list[Candle]:
         try:

@@ -1,8 +1,8 @@
 """One logical WebSocket that outlives its connections: reconnects, and is renewed before the venue ends it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 
 import aiohttp
 
@@ -35,7 +35,7 @@ class RollingSocket:
 
     def __init__(
         self,
-        name: str,
+        connection: Connection,
         connect: Connect,
         *,
         clock: Clock,
@@ -43,7 +43,7 @@ class RollingSocket:
         lifetime_s: float = _LIFETIME_S,
         overlap_s: float = _OVERLAP_S,
     ) -> None:
-        self.connection = Connection(name, clock=clock)
+        self.connection = connection
         self._connect = connect
         self._clock = clock
         self._silence_s_max = silence_s_max
@@ -54,14 +54,15 @@ class RollingSocket:
         self._current: Socket | None = None
         self._successor: Socket | None = None
 
-    async def frames(self) -> AsyncIterator[bytes | str | None]:
+    async def frames(self) -> AsyncGenerator[bytes | str | None, None]:
         """None at the start and after each loss: what was said in between is gone."""
         self._current = await self._connect_patiently()
         yield None
         try:
             while True:
-                async for frame in self._frames_of(self._current):
-                    yield frame
+                async with aclosing(self._frames_of(self._current)) as frames:
+                    async for frame in frames:
+                        yield frame
                 if self._successor is None:
                     await asyncio.sleep(self.connection.failed("the connection was lost"))
                     self._current = await self._connect_patiently()
@@ -82,7 +83,7 @@ class RollingSocket:
         if self._current is not None:
             await self._current.close()
 
-    async def _frames_of(self, socket: Socket) -> AsyncIterator[bytes | str]:
+    async def _frames_of(self, socket: Socket) -> AsyncGenerator[bytes | str, None]:
         self._is_ending.clear()
         keeper = asyncio.create_task(self._keep(socket), name=f"{self.connection.name} keeper")
         try:

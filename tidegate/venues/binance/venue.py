@@ -19,7 +19,6 @@ from tidegate.domain.orders import (
     Refused,
 )
 from tidegate.domain.ports import Capabilities
-from tidegate.kit.connections import Connection
 from tidegate.venues.binance import parse
 from tidegate.venues.binance.account import AccountStream
 from tidegate.venues.binance.client import Credentials, RestClient
@@ -57,16 +56,6 @@ class BinanceVenue:
             order_types=frozenset(kind.value for kind in OrderType),
         )
 
-    @property
-    def host_class(self) -> HostClass:
-        """Whose money is at stake; wiring lets only a simulator trade until live trading is opened."""
-        return self._client.hosts.host_class
-
-    @property
-    def stream_connection(self) -> Connection:
-        """The account stream's state, for health."""
-        return self._stream.connection
-
     # ── trading ──
 
     async def place(self, ticket: OrderTicket) -> PlaceAnswer:
@@ -80,7 +69,7 @@ class BinanceVenue:
             _ORDER,
             query,
             parse.placed,
-            is_urgent=ticket.stop_price is not None,
+            is_urgent=ticket.reduces or ticket.stop_price is not None,
             ours=(ticket.symbol, (ticket.client_order_id,)),
         )
 
