@@ -33,6 +33,7 @@ from tidegate.domain.messages import (
     Command,
     ForceExit,
     GapRepaired,
+    MarketMessage,
     Message,
     PauseBot,
     QuoteChanged,
@@ -75,17 +76,6 @@ class Tick:
 
 
 Stimulus = MarketMessage | Signal | AccountNews | CallAnswered | Request | Opened | Tick
-    CandleClosed
-    | QuoteChanged
-    | TradePrinted
-    | GapRepaired
-    | TapeAdvanced
-    | Signal
-    | AccountNews
-    | CallAnswered
-    | Request
-    | Tick
-)
 
 
 class Signals(Protocol):

@@ -78,6 +78,22 @@ def test_a_mistake_ends_with_one_sentence_and_its_code(
     assert done.stdout == ""
 
 
+def test_candles_are_imported_once_and_listed(tmp_path: Path) -> None:
+    (tmp_path / "BTCUSDT-1m.csv").write_text("date,open,high,low,close,volume\n2024-01-01T00:00:00Z,1,2,1,2,5\n")
+    founded = tidegate(tmp_path, "db", "upgrade", "--json")
+    assert founded.returncode == 0, founded.stderr
+    assert json.loads(founded.stdout)["setup_token"]
+    assert tidegate(tmp_path, "db", "check").returncode == 0
+    added = [json.loads(tidegate(tmp_path, "data", "import", "BTCUSDT-1m.csv", "--json").stdout) for _ in range(2)]
+    assert [row["added"] for (row,) in added] == [1, 0]
+    (series,) = json.loads(tidegate(tmp_path, "data", "list", "--json").stdout)
+    assert (series["symbol"], series["timeframe"], series["candles"]) == ("BTC/USDT", "1m", 1)
+    (tmp_path / "BTCUSDT-1m.csv").write_text("date,open\n1,2\n")
+    refused = tidegate(tmp_path, "data", "import", "BTCUSDT-1m.csv")
+    assert refused.returncode == 2
+    assert "BTCUSDT-1m.csv: column high is missing" in refused.stderr
+
+
 def test_an_unknown_setting_stops_every_verb_with_the_nearest_name(tmp_path: Path) -> None:
     done = tidegate(tmp_path, "orders", TIDEGATE_PROT="1")
     assert done.returncode == 2
