@@ -59,6 +59,8 @@ class Venue:
                 return {"serverTime": time.time_ns() // 1_000_000}
             case "GET", "exchangeInfo":
                 return _EXCHANGE_INFO
+            case "GET", "ticker/24hr":
+                return {"symbol": _WIRE, "closeTime": self.begins_ms}
             case "GET", "account":
                 return {"balances": [{"asset": "USDT", "free": "1000000.00000000", "locked": "0.00000000"}]}
             case "GET", "klines":

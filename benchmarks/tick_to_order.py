@@ -64,15 +64,21 @@ async def _measure(folder: Path, orders: int, profile: Path | None) -> None:
     valkey = subprocess.Popen(valkey_command(folder / "valkey.sock"), stdout=subprocess.DEVNULL)
     while not answers(folder / "valkey.sock"):
         await asyncio.sleep(0.02)
-    command = [*CLI, "engine"]
+    command = [*CLI, "--supervised", "engine"]  # it ends when we do
     if profile is not None:
         command[1:1] = ["-m", "cProfile", "-o", str(profile.absolute())]
     with (folder / "engine.log").open("w") as log:
         engine = await asyncio.create_subprocess_exec(
-            *command, cwd=folder, env=environment(folder, **settings), stdout=asyncio.subprocess.PIPE, stderr=log
+            *command,
+            cwd=folder,
+            env=environment(folder, **settings),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
         )
     try:
-        assert engine.stdout is not None
+        assert engine.stdout is not None and engine.stdin is not None
+        engine.stdin.write(b"begin\n")
         if not await engine.stdout.readline():
             raise SystemExit((folder / "engine.log").read_text())
         figures = await _trade(venue, folder, orders)

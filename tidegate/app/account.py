@@ -29,7 +29,11 @@ from tidegate.ledger.model import Books, Transfer
 from tidegate.risk.model import Switch
 from tidegate.risk.repository import LimitBook
 
+NOT_EXECUTED = "execution.not_executed"
+NOT_SENT = "execution.not_sent"
 _DAY_US = 86_400_000_000
+# The request never met the matching engine, so the order itself may be as good as ever.
+_PASSING = frozenset({NOT_EXECUTED, NOT_SENT, "venue.unreachable", "venue.throttled"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,11 @@ class Account:
         """The venue refused an order: give its money back, and if it protected something try again later."""
         facts = self.execution.reject(order, code, detail, self.at, source)
         self.post(facts)
-        if facts and order.intent.purpose is not OrderPurpose.ENTRY:
+        if not facts or order.intent.purpose not in (OrderPurpose.STOP_LOSS, OrderPurpose.EXIT):
+            return  # a target never stands without its stop
+        if code in _PASSING:
+            self.positions.postpone(self.position_of(order), self.wall_now)
+        else:
             self.positions.refused(self.position_of(order), order, detail, self.wall_now)
 
     def accepted(self, order: Order) -> None:
@@ -129,8 +137,8 @@ class Account:
         """Ask about orders in doubt and try again what was refused; False when nothing was due."""
         due = self.monitor.due(self.execution.orders.live(), now, is_stream_up=self.is_stream_up)
         for order, inquiry in due:
-            if inquiry is Inquiry.PROBE:
-                self.execution.probe(order)
+            if inquiry is Inquiry.CANCEL:
+                self.execution.call_off(order)
             else:
                 self.execution.ask(order)
         return bool(due) or any(0 < position.retry_at <= now for position in self.positions.running())

@@ -1,6 +1,6 @@
 """What an account makes of the venue's answers and of its private stream."""
 
-from tidegate.app.account import Account
+from tidegate.app.account import NOT_EXECUTED, Account
 from tidegate.app.courier import CallAnswered, NoAnswer, OrderAnswer
 from tidegate.domain.orders import (
     AccountEvent,
@@ -17,7 +17,6 @@ from tidegate.domain.orders import (
 from tidegate.execution.model import CancelAtVenue, FetchOrder, Order, PlaceOco, PlaceOrder
 
 ORDER_NOT_OPEN = "venue.order_not_open"  # the matching engine has no such order to cancel
-NOT_EXECUTED = "execution.not_executed"
 
 
 def take_event(account: Account, event: AccountEvent) -> None:
@@ -68,7 +67,6 @@ def _take_placement(account: Account, orders: list[Order], answered: CallAnswere
 
 def _take_cancel(account: Account, order: Order, answered: CallAnswered, wall_now: int) -> None:
     account.begin(order.submitted_at, order.trace_id)
-    order.is_cancel_requested = False
     match answered.answer:
         case Placed() as placed:
             _take_placed(account, placed)

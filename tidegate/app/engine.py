@@ -20,12 +20,12 @@ from tidegate.app.crash_points import AFTER_COMMIT, BEFORE_COMMIT, around_commit
 from tidegate.app.gate import converge, take_signal
 from tidegate.app.loading import signal_key
 from tidegate.app.marks import Marks
-from tidegate.app.writing import Written, write_account, write_outcome
+from tidegate.app.writing import write_account, write_outcome
 from tidegate.bots.model import Bot
 from tidegate.bots.repository import load_bot
 from tidegate.domain.candles import Candle
 from tidegate.domain.errors import Conflict, Unavailable
-from tidegate.domain.ids import AccountId, TraceId, shard_of
+from tidegate.domain.ids import AccountId, ClientOrderId, TraceId, shard_of
 from tidegate.domain.messages import (
     BarEvaluated,
     CancelOrder,
@@ -156,9 +156,11 @@ class Engine:
 
     async def _handle(self, stimulus: Stimulus) -> None:
         if isinstance(stimulus, AccountNews):
-            await self._recall(self.accounts[stimulus.account_id], stimulus.event)
-        elif isinstance(stimulus, Command) and await self._was_obeyed(stimulus):
-            return
+            await self._recall_reported(self.accounts[stimulus.account_id], stimulus.event)
+        elif isinstance(stimulus, Command):
+            if await self._was_obeyed(stimulus):
+                return
+            await self._recall_named(self.accounts[stimulus.account_id], stimulus)
         touched, outcome = self._cascade(stimulus)
         for account in touched:
             converge(account)
@@ -207,27 +209,33 @@ class Engine:
                     touched[account.account_id] = account
         return list(touched.values())
 
-    async def _recall(self, account: Account, event: AccountEvent) -> None:
+    async def _was_obeyed(self, command: Command) -> bool:
+        return bool(await self._store.load(inbox, command_id=command.command_id))
+
+    async def _recall_reported(self, account: Account, event: AccountEvent) -> None:
         """Load a finished order that a late report names; an order that nobody knows is foreign and stays so."""
         if not isinstance(event, OrderReport | FillReport):
             return
-        orders = account.execution.orders
-        if orders.find(event.client_order_id, event.symbol, event.venue_order_id) is None:
-            order = await load_order(self._store, account.account_id, event.client_order_id)
-            if order is not None:
-                account.execution.restore([order], await load_fill_ids(self._store, order.client_order_id))
+        if account.execution.orders.find(event.client_order_id, event.symbol, event.venue_order_id) is None:
+            await self._recall(account, event.client_order_id)
 
-    async def _was_obeyed(self, command: Command) -> bool:
-        """Whether the inbox knows the command; if not, a bot that it names and nobody has met yet is loaded."""
-        if await self._store.load(inbox, command_id=command.command_id):
-            return True
-        bots = self.accounts[command.account_id].bots
-        if isinstance(command, StartBot) and all(bot.bot_id != command.bot_id for bot in bots.all()):
-            bot = await load_bot(self._store, command.bot_id, command.account_id, signal_key)
-            if bot is not None:
-                bots.add(bot)
-                await self._keeper.meet(bot)
-        return False
+    async def _recall_named(self, account: Account, command: Command) -> None:
+        """Load what a command names and this engine has not met yet: a new bot, a finished order."""
+        match command:
+            case StartBot(bot_id=bot_id) if all(bot.bot_id != bot_id for bot in account.bots.all()):
+                bot = await load_bot(self._store, bot_id, account.account_id, signal_key)
+                if bot is not None:
+                    account.bots.add(bot)
+                    await self._keeper.meet(bot)
+            case SubmitOrder(intent=intent) if not account.execution.has(intent):
+                await self._recall(account, account.execution.id_of(intent))
+            case _:
+                pass
+
+    async def _recall(self, account: Account, order_id: ClientOrderId) -> None:
+        order = await load_order(self._store, account.account_id, order_id)
+        if order is not None:
+            account.execution.restore([order], await load_fill_ids(self._store, order_id))
 
     async def _commit(self, stimulus: Stimulus, touched: list[Account], outcome: Outcome | None) -> None:
         """One commit for all that changed; the venue is called only afterwards."""
@@ -255,9 +263,6 @@ class Engine:
         if written or outcome:
             facts = tuple(fact for _, (facts, _) in written for fact in facts)
             await self._keeper.committed(Committed(facts, outcome))
-
-    def _write(self, account: Account, write_set: WriteSet) -> Written:
-        return write_account(account, self._sequences[account.account_id], write_set)
 
     def _shard(self, account: Account) -> int:
         return shard_of(account.account_id, self._shards)

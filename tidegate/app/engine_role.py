@@ -37,6 +37,7 @@ from tidegate.signals.streams import signals_stream
 
 TICK_S = 0.1
 COMMANDS_BLOCK_MS = 500
+_COMPARE_S_MAX = 5.0  # between looks at the venue's balances, while they are not ours
 _HEARD_MAX = 1_000  # more than any ready strategy needs to settle
 STOP_S = 10.0  # how long calls under way may finish
 COMMITTED_CHANNEL = "committed"
@@ -73,7 +74,13 @@ class EngineRole:
         self._limits = LimitBook()
         self._gate: StepGate | None = None
         self._courier: ConcurrentCourier | SerialCourier = (
-            ConcurrentCourier(parts.venues, self._deliver, tasks)
+            ConcurrentCourier(
+                parts.venues,
+                self._deliver,
+                tasks,
+                wall_now=parts.clock.now_us,
+                fence_ms=parts.settings.fence_ms,
+            )
             if parts.acknowledge is None
             else SerialCourier(parts.venues, self._deliver)
         )
@@ -165,9 +172,11 @@ class EngineRole:
         """Take every shard that is free; without one there is nothing to do, so wait for the first."""
         parts = self._parts
         if parts.is_alone:
+            shards = {lease_of(shard) for shard in range(parts.settings.shards)}
             for row in await parts.store.load(leases):
-                # Whoever held it is dead, and the fence rises all the same.
-                await parts.store.renew_lease(row["name"], row["holder"], row["fence"], parts.clock.now_us(), 0)
+                if row["name"] in shards:
+                    # Whoever held it is dead, and the fence rises all the same.
+                    await parts.store.renew_lease(row["name"], row["holder"], row["fence"], parts.clock.now_us(), 0)
         ttl_us = parts.settings.lease_s * 1_000_000
         while not self.engine.fences:
             for shard in range(parts.settings.shards):
@@ -224,6 +233,7 @@ class EngineRole:
         venue = self._parts.venues[account.account_id]
         await open_books(account, venue, new_trace_id(), self._parts.market_now())
         await self.engine.offer(Opened(account.account_id))
+        pause_s = TICK_S
         while True:
             await self.engine.offer(Tick())
             await self._courier.drain()
@@ -235,7 +245,8 @@ class EngineRole:
                     return
                 account.hindrance = f"The books differ from the venue: {', '.join(found)}."
                 _log.warning("engine.books_differ", account_id=account.account_id, differences=found)
-            await asyncio.sleep(TICK_S)
+                pause_s = min(pause_s * 2, _COMPARE_S_MAX)
+            await asyncio.sleep(pause_s)
 
     async def _load_limits(self) -> LimitBook:
         stored = await load_limits(self._parts.store)

@@ -14,7 +14,7 @@ from tidegate.domain.ports import AccountQueries
 from tidegate.execution.protection import Positions
 from tidegate.execution.repository import load_account
 from tidegate.execution.service import Execution
-from tidegate.kit.db import Store, event_heads
+from tidegate.kit.db import Store, event_heads, events
 from tidegate.ledger.model import Books
 from tidegate.ledger.model import check as check_books
 from tidegate.ledger.repository import load as load_books
@@ -58,7 +58,10 @@ async def load(store: Store, origin: Origin, around: Surroundings, draw_id: Call
         if order.status is OrderStatus.PENDING:  # it may or may not have been sent
             account.post(execution.doubt(order, "the engine restarted before the answer", order.submitted_at))
     heads = await store.load(event_heads, account_id=account_id)
-    return account, heads[0]["sequence"] if heads else 0
+    sequence: int = heads[0]["sequence"] if heads else 0
+    for last in await store.load(events, account_id=account_id, sequence=sequence):
+        account.begin(last["occurred_at"], last["trace_id"])
+    return account, sequence
 
 
 async def open_books(account: Account, venue: AccountQueries, trace_id: TraceId, at: int) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import aiohttp
 
@@ -18,7 +19,9 @@ from tidegate.app.streams import EngineStreams
 from tidegate.app.wanted import WantedByBots
 from tidegate.app.wiring import (
     SIMULATOR,
+    StepClock,
     Tape,
+    TapeClock,
     candle_store,
     client_of,
     configured_series,
@@ -28,9 +31,11 @@ from tidegate.app.wiring import (
     open_venue,
 )
 from tidegate.domain.errors import Conflict, Invalid
-from tidegate.domain.messages import CandleClosed, MarketMessage
+from tidegate.domain.ids import TraceId
+from tidegate.domain.messages import CandleClosed, MarketMessage, Signal, TapeAdvanced
 from tidegate.kit.bus import Bus
 from tidegate.kit.clock import Clock, SystemClock
+from tidegate.kit.connections import ConnectionState
 from tidegate.kit.crash import arm
 from tidegate.kit.db import Database, Store, open_store
 from tidegate.kit.db.revision import refuse_other_revision
@@ -43,6 +48,9 @@ from tidegate.market.streams import BusPublisher, ask_for
 from tidegate.signals.handlers import SignalsRole
 from tidegate.venues.binance.client import RestClient
 from tidegate.venues.binance.market import BinanceMarket
+
+STREAM_NAME = "binance stream"  # how the connections of market streams are named
+_LOOK_S = 0.01
 
 Ready = Callable[[], None]
 
@@ -69,6 +77,7 @@ class Ground:
     bus: Bus
     client: RestClient
     market: BinanceMarket
+    market_clock: TapeClock | StepClock
     stack: AsyncExitStack
 
 
@@ -77,21 +86,21 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Ground:
     store = open_store(settings.database)
     stack.push_async_callback(store.close)
     await refuse_other_revision(store)
-    client = client_of(settings, clock)
-    ground = Ground(
+    database, bus, client = Database(settings.database), open_bus(settings), client_of(settings, clock)
+    for close in (database.close, bus.close, client.close):
+        stack.push_async_callback(close)
+    await client.open()
+    return Ground(
         settings=settings,
         clock=clock,
         store=store,
-        database=Database(settings.database),
-        bus=open_bus(settings),
+        database=database,
+        bus=bus,
         client=client,
         market=open_market(client, settings),
+        market_clock=await market_clock(client, settings),
         stack=stack,
     )
-    for close in (ground.database.close, ground.bus.close, client.close):
-        stack.push_async_callback(close)
-    await client.open()
-    return ground
 
 
 async def _run_engine(ground: Ground, ready: Ready) -> None:
@@ -111,7 +120,7 @@ async def _run_engine(ground: Ground, ready: Ready) -> None:
             venues=venues,
             accounts=accounts,
             instruments={each.symbol: each for each in await ground.market.instruments()},
-            market_now=(await market_clock(ground.client, settings)).now_us,
+            market_now=ground.market_clock.now_us,
             acknowledge=await _acknowledge(ground),
             want=feed.want,
             holder=f"engine:{os.getpid()}:{new_id()}",
@@ -138,11 +147,18 @@ async def _run_ingest(ground: Ground, ready: Ready) -> None:
         recorder.take_history(history)
         await publisher.send_history(history)
 
-    ingest = await _ingest(ground, sink, history_sink)
+    ingest = _ingest(ground, sink, history_sink)
+    wanted_by_bots = await WantedByBots(ground.store).wanted()
+    # All in one question before anybody answers, so that all share one stream.
+    await ask_for(
+        ground.bus,
+        [*configured_series(ground.settings), *(Series(spec.symbol, spec.timeframe) for spec in wanted_by_bots)],
+    )
     async with asyncio.TaskGroup() as tasks:
         for work in (publisher.run(), recorder.run(), ingest.run(), serve_wanted(ground.bus, ingest)):
             tasks.create_task(work)
-        await ask_for(ground.bus, configured_series(ground.settings))
+        if ground.settings.lockstep:
+            await publisher.send(await _first_mark(ground))
         ready()
 
 
@@ -212,7 +228,7 @@ class _Embedded:
             await role.warm_up(history)
             await self._publisher.send_history(history)
 
-        self._ingest = await _ingest(self._ground, sink, history_sink)
+        self._ingest = _ingest(self._ground, sink, history_sink)
         await ask_for(self._ground.bus, self._wanted)
         await self._ingest.want(self._wanted)
         for work in (
@@ -222,6 +238,8 @@ class _Embedded:
             serve_wanted(self._ground.bus, self._ingest),
         ):
             self._tasks.create_task(work)
+        if self._ground.settings.lockstep:
+            await role.hear(await _first_mark(self._ground))
 
 
 class _Apart:
@@ -243,18 +261,47 @@ class _Apart:
 
     async def open(self, role: EngineRole) -> None:
         """Hear what is said from now on."""
-        self._streams = EngineStreams(self._ground.bus, role.hear)
+        self._streams = EngineStreams(self._ground.bus, _moving(self._ground.market_clock, role.hear))
         await self._streams.follow(self._wanted)
         self._tasks.create_task(self._streams.run())
 
 
-async def _ingest(
+def _ingest(
     ground: Ground,
     sink: Callable[[MarketMessage], Awaitable[None]],
     history_sink: Callable[[Sequence[CandleClosed]], Awaitable[None]],
 ) -> Ingest:
-    clock = await market_clock(ground.client, ground.settings)
-    return Ingest(ground.market, sink, IngestOptions(venue=SIMULATOR), clock=clock, history_sink=history_sink)
+    clock = ground.market_clock
+    return Ingest(
+        ground.market, _moving(clock, sink), IngestOptions(venue=SIMULATOR), clock=clock, history_sink=history_sink
+    )
+
+
+M = TypeVar("M", bound=MarketMessage | Signal)
+
+
+def _moving(clock: TapeClock | StepClock, hear: Callable[[M], Awaitable[None]]) -> Callable[[M], Awaitable[None]]:
+    """In lockstep the marks move the clock before anybody hears of them."""
+    if not isinstance(clock, StepClock):
+        return hear
+    step_clock = clock
+
+    async def move_and_hear(message: M) -> None:
+        if isinstance(message, TapeAdvanced):
+            step_clock.move(message)
+        await hear(message)
+
+    return move_and_hear
+
+
+async def _first_mark(ground: Ground) -> TapeAdvanced:
+    """Once the market's stream stands, which nothing tells while the tape stands too: position 0 has been reached."""
+    while True:
+        streams = [one for one in ground.client.connections.all() if one.name.startswith(STREAM_NAME)]
+        if streams and all(one.state is ConnectionState.OPEN for one in streams):
+            at = ground.market_clock.now_us()
+            return TapeAdvanced(trace_id=TraceId(f"{SIMULATOR}:tape:0"), occurred_at=at, position=0)
+        await asyncio.sleep(_LOOK_S)
 
 
 async def _acknowledge(ground: Ground) -> Callable[[int], Awaitable[None]] | None:

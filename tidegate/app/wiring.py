@@ -8,6 +8,7 @@ from tidegate.app.settings import Settings
 from tidegate.domain.errors import Forbidden, Invalid, Unavailable
 from tidegate.domain.ids import Environment
 from tidegate.domain.instruments import stream_symbol
+from tidegate.domain.messages import TapeAdvanced
 from tidegate.kit.bus import Bus, RedisBus
 from tidegate.kit.clock import MILLISECOND_US, Clock
 from tidegate.kit.db import Database
@@ -21,7 +22,6 @@ from tidegate.venues.binance.venue import BinanceVenue
 
 SIMULATOR = "simulator"
 _CONTROL_TOKEN_HEADER = "X-Control-Token"
-_CLOSE_TIME = 6  # of a kline row, ms
 _RECV_WINDOW_MS_MAX = 5_000
 _ENGINE_ALLOWANCE_MS = 1_000  # from the venue's gateway to its matching engine
 
@@ -48,6 +48,12 @@ def refuse_real_money(account: TradingAccount, settings: Settings) -> None:
     )
 
 
+class _DayTicker(msgspec.Struct):
+    """Statistics of the last 24 hours, which end now."""
+
+    closeTime: int  # ms, market time
+
+
 class TapeClock:
     """Market time of a venue whose tape does not run with our clock: a replay."""
 
@@ -62,15 +68,32 @@ class TapeClock:
         return self._clock.monotonic_s()
 
 
-async def market_clock(client: RestClient, settings: Settings) -> Clock:
+class StepClock:
+    """Market time in lockstep: it moves with the tape's marks, however long a step takes."""
+
+    def __init__(self, clock: Clock, at: int) -> None:
+        self._clock = clock
+        self._at = at
+
+    def now_us(self) -> int:
+        return self._at
+
+    def monotonic_s(self) -> float:
+        return self._clock.monotonic_s()
+
+    def move(self, mark: TapeAdvanced) -> None:
+        """The tape has come so far; a mark that is told again changes nothing."""
+        self._at = max(self._at, mark.occurred_at)
+
+
+async def market_clock(client: RestClient, settings: Settings) -> TapeClock | StepClock:
     """The clock of market time: ours at a venue, that of the tape where a simulator plays one."""
     symbol = stream_symbol(settings.symbols[0])
-    path = f"/api/v3/klines?symbol={symbol}&interval={settings.base_timeframe}&limit=1"
-    rows = msgspec.json.decode(await client.get(path, weight=2), type=list[list[int | str]])
-    if not rows:
-        return client.clock
-    closes_at = int(rows[0][_CLOSE_TIME]) * MILLISECOND_US
-    return TapeClock(client.clock, closes_at - client.clock.now_us())
+    ticker = msgspec.json.decode(await client.get(f"/api/v3/ticker/24hr?symbol={symbol}", weight=2), type=_DayTicker)
+    at = ticker.closeTime * MILLISECOND_US
+    if settings.lockstep:
+        return StepClock(client.clock, at)
+    return TapeClock(client.clock, at - client.clock.now_us())
 
 
 def hosts_of(settings: Settings) -> Hosts:

@@ -91,7 +91,8 @@ class Order:
                 f"Order {self.client_order_id} is {self.venue_order_id} at the venue, so not {venue_order_id}."
             )
         self.venue_order_id = venue_order_id
-        if self.status in (OrderStatus.PENDING, OrderStatus.UNKNOWN, OrderStatus.REJECTED):
+        was_given_up = is_news and self.status is OrderStatus.REJECTED
+        if was_given_up or self.status in (OrderStatus.PENDING, OrderStatus.UNKNOWN):
             self.status = OrderStatus.PARTIALLY_FILLED if self.filled_quantity else OrderStatus.OPEN
         return is_news
 
@@ -105,7 +106,7 @@ class Order:
         self.filled_quantity = filled
         self.filled_notional += quantity * price
         self.reported_quantity = max(self.reported_quantity, filled)
-        if self.status in FINAL_STATUSES:
+        if self.status in FINAL_STATUSES and self.status is not OrderStatus.REJECTED:
             return
         is_complete = filled == self.intent.quantity
         self.status = OrderStatus.FILLED if is_complete else OrderStatus.PARTIALLY_FILLED

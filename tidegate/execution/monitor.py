@@ -1,5 +1,7 @@
 """Which orders must be asked about, and when: unknown ones until proven, open ones while the stream is down.
 
+An order whose cancel has not ended it is cancelled again.
+
 The proof that an order does not exist takes three steps: the fence has passed, so that no delayed request can arrive;
 the matching engine, asked to cancel it, has no such order; and two quiet look-ups after that know nothing of it either.
 """
@@ -15,6 +17,7 @@ from tidegate.execution.model import Order
 _FIRST_LOOK_US = 100_000
 _LOOK_MAX_US = 2_000_000
 _POLL_US = 2_000_000  # open orders, while the account's stream is down
+_CANCEL_US = 500_000  # how long the cancel of an order may take to end it
 _QUIET_LOOKS = 2
 
 
@@ -22,7 +25,7 @@ class Inquiry(Enum):
     """What to ask of the venue."""
 
     LOOK = "look"  # GET the order: found means adopted, not found proves nothing
-    PROBE = "probe"  # cancel it: answered by the matching engine
+    CANCEL = "cancel"  # of an unknown order the probe: it is answered by the matching engine
 
 
 @dataclass(slots=True)
@@ -44,17 +47,18 @@ class Monitor:
         inquiries = []
         doubtful: set[ClientOrderId] = set()
         for order in live:
-            is_unknown = order.status is OrderStatus.UNKNOWN
-            if not is_unknown and is_stream_up and not order.missing_quantity:
+            is_unknown, must_end = order.status is OrderStatus.UNKNOWN, _must_end(order)
+            if is_stream_up and not (is_unknown or must_end or order.missing_quantity):
                 continue
             doubtful.add(order.client_order_id)
-            case = self._cases.setdefault(order.client_order_id, _Case(now + (0 if is_unknown else _POLL_US)))
+            first_us = 0 if is_unknown else _CANCEL_US if must_end else _POLL_US
+            case = self._cases.setdefault(order.client_order_id, _Case(now + first_us))
             if case.next_at > now:
                 continue
-            case.next_at = now + (case.interval if is_unknown else _POLL_US)
+            case.next_at = now + (case.interval if is_unknown or must_end else _POLL_US)
             case.interval = min(case.interval * 2, _LOOK_MAX_US)
             must_probe = is_unknown and now >= order.fence_at and not case.was_probed
-            inquiries.append((order, Inquiry.PROBE if must_probe else Inquiry.LOOK))
+            inquiries.append((order, Inquiry.CANCEL if must_probe or must_end else Inquiry.LOOK))
         for settled in self._cases.keys() - doubtful:
             del self._cases[settled]
         return inquiries
@@ -74,3 +78,8 @@ class Monitor:
             return False
         case.quiet_looks += 1
         return case.quiet_looks >= _QUIET_LOOKS
+
+
+def _must_end(order: Order) -> bool:
+    """Whether the venue has an order that somebody wants ended."""
+    return order.is_cancel_requested and order.venue_order_id is not None

@@ -40,6 +40,10 @@ class Orders:
         else:
             self._live.pop(order.client_order_id, None)
 
+    def has(self, order_id: ClientOrderId) -> bool:
+        """Whether an order with our id is here, finished or not."""
+        return order_id in self._orders
+
     def get(self, order_id: ClientOrderId) -> Order:
         """The order by our id; `OrderNotFound` otherwise."""
         order = self._orders.get(order_id)

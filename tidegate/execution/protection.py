@@ -48,8 +48,9 @@ class Positions:
         position.book(fill, instrument.base, instrument.quote)
         self._changed[position.key] = position
         if intent.purpose is OrderPurpose.ENTRY and intent.side is Side.BUY:
-            position.stop_loss_price = intent.stop_loss_price
-            position.take_profit_price = intent.take_profit_price
+            # An entry without prices of its own adds to what is protected already.
+            position.stop_loss_price = intent.stop_loss_price or position.stop_loss_price
+            position.take_profit_price = intent.take_profit_price or position.take_profit_price
         elif intent.side is Side.SELL:
             position.exited_by = intent.purpose.value
         facts: list[PositionChanged | TradeClosed] = [_position_changed(position, fill)]

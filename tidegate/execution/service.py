@@ -72,6 +72,10 @@ class Execution:
         """The id that the first attempt at an intent has, sent or not."""
         return client_order_id(self._environment, intent.key, 1)
 
+    def has(self, intent: OrderIntent) -> bool:
+        """Whether the intent was submitted before, as far as this engine has met its orders."""
+        return self.orders.has(self.id_of(intent))
+
     def submit(
         self, intent: OrderIntent, *, hold_key: str, trace_id: TraceId, at: int, fence_at: int
     ) -> OrderSubmitted:

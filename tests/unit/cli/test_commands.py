@@ -64,7 +64,7 @@ def test_the_version_is_printed_for_people_and_programs(tmp_path: Path) -> None:
         (["data", "list"], 1, "Error: The database is empty: run `tidegate db upgrade`."),
         (["data", "import", "x.csv"], 1, "Error: The database is empty: run `tidegate db upgrade`."),
         (["bots", "list", "--url", "127.0.0.1:1"], 3, "Error: Tidegate does not answer at http://127.0.0.1:1 ("),
-        (["engine"], 3, "Error: "),
+        (["engine"], 3, "Error: The database is empty: run `tidegate db upgrade`."),
     ],
 )
 def test_a_mistake_ends_with_one_sentence_and_its_code(

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from tidegate.app.cli.parent import wait_for_parent
-from tidegate.app.cli.speaking import say, say_json
+from tidegate.app.cli.speaking import leaf_of, say, say_json
 from tidegate.app.settings import Settings, load_settings
-from tidegate.domain.errors import Invalid
+from tidegate.domain.errors import Invalid, TidegateError
 
 SIMULATOR_FOLDER = "simulator"  # in the data folder
 
@@ -134,8 +134,9 @@ def _run(name: str) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(run_role(name, settings, ready)))
-    except BaseException:
-        structlog.get_logger(__name__).critical("role.failed", role=name, exc_info=True)
+    except BaseException as error:
+        if not isinstance(leaf_of(error), TidegateError):  # those are told in a sentence
+            structlog.get_logger(__name__).critical("role.failed", role=name, exc_info=True)
         raise
 
 

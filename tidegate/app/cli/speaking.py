@@ -73,10 +73,9 @@ def fail(sentence: str, code: int = ExitCode.FAILED) -> NoReturn:
     raise typer.Exit(int(code))
 
 
-def leaf_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error in a group that is none: what happened first."""
-    first = group.exceptions[0]
-    return leaf_of(first) if isinstance(first, BaseExceptionGroup) else first
+def leaf_of(error: BaseException) -> BaseException:
+    """The error itself, or what happened first in a group of errors."""
+    return leaf_of(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def speak_of_bug(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
