@@ -15,6 +15,7 @@ import hmac
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -101,6 +102,7 @@ async def _add_bot(database: Path) -> str:
         timeframe="1m",
         strategy="ema_cross",
         parameters={"fast": 2, "slow": 3, "rsi_bound": 100},
+        arming={"cooldown": 0},
         entry=EntryKind.LIMIT,
     )
     write_set = WriteSet()
@@ -129,8 +131,11 @@ async def _trade(venue: Venue, folder: Path, orders: int) -> dict[str, list[floa
             stream.write(frame)
         if venue.order_seen_ns is None:
             continue
-        async with asyncio.timeout(_ORDER_WITHIN_S):
-            seen_ns = await venue.order_seen_ns
+        try:
+            async with asyncio.timeout(_ORDER_WITHIN_S):
+                seen_ns = await venue.order_seen_ns
+        except TimeoutError:
+            raise SystemExit(f"No order came at bar {number}: {_last_verdict(folder)}") from None
         await asyncio.sleep(_PAUSE_S)
         limit_us, fdatasync_us = limit.order_us(frame), limit.fdatasync_us()
         if number >= 2 * _WARM_UP:
@@ -138,6 +143,12 @@ async def _trade(venue: Venue, folder: Path, orders: int) -> dict[str, list[floa
             figures["limit"].append(limit_us)
             figures["fdatasync"].append(fdatasync_us)
     return figures
+
+
+def _last_verdict(folder: Path) -> str:
+    with sqlite3.connect(folder / "tidegate.db") as database:
+        row = database.execute("SELECT verdict FROM bots_decisions ORDER BY bar_opened_at DESC LIMIT 1").fetchone()
+    return f"{row}\n{(folder / 'engine.log').read_text()}"
 
 
 class _Kline(msgspec.Struct, gc=False):
