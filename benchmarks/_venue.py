@@ -30,7 +30,7 @@ class Venue:
         self.begins_ms = begins_ms
         self.streams: list[asyncio.Transport] = []
         self.accounts: list[asyncio.Transport] = []
-        self.order_seen_ns: asyncio.Future[int] | None = None
+        self._awaited: tuple[str, asyncio.Future[int]] | None = None
         self._orders: dict[str, dict[str, object]] = {}
 
     async def open(self) -> int:
@@ -39,6 +39,23 @@ class Venue:
         server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
         port: int = server.sockets[0].getsockname()[1]
         return port
+
+    def next_request(self, method: str) -> asyncio.Future[int]:
+        """When the bytes of the next POST or DELETE arrive (`perf_counter_ns`)."""
+        seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._awaited = (method, seen)
+        return seen
+
+    def arrived(self, method: str, at_ns: int) -> None:
+        """A request has come."""
+        if self._awaited is not None and self._awaited[0] == method:
+            self._awaited[1].set_result(at_ns)
+            self._awaited = None
+
+    def say(self, frame: bytes) -> None:
+        """To everybody who listens to the market."""
+        for stream in self.streams:
+            stream.write(frame)
 
     def kline_frame(self, number: int) -> bytes:
         """Bar `number`, closed, as it goes over the wire."""
@@ -140,9 +157,7 @@ class _Connection(asyncio.Protocol):
     def _on_request(self, head: bytes, arrived_ns: int) -> None:
         method, target, _ = head.partition(b"\r\n")[0].decode().split(" ")
         path, _, query = target.partition("?")
-        seen = self._venue.order_seen_ns
-        if method == "POST" and seen is not None and not seen.done():
-            seen.set_result(arrived_ns)
+        self._venue.arrived(method, arrived_ns)
         headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
         headers = {name.lower(): value for name, value in headers.items()}
         if b"sec-websocket-key" in headers:

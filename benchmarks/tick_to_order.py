@@ -116,32 +116,27 @@ async def _add_bot(database: Path) -> str:
 
 async def _trade(venue: Venue, folder: Path, orders: int) -> dict[str, list[float]]:
     """Microseconds of each measured order, and of the limits beside it."""
-    loop = asyncio.get_running_loop()
     limit = Limit(folder)
     figures: dict[str, list[float]] = {"order": [], "limit": [], "fdatasync": []}
     while not venue.streams:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(_PAUSE_S)
     for number in range(2 * (orders + _WARM_UP)):
         await asyncio.sleep(_PAUSE_S)
         frame = venue.kline_frame(number)
         is_entry = number % 2 == 0
-        venue.order_seen_ns = loop.create_future() if is_entry else None
+        seen = venue.next_request("POST" if is_entry else "DELETE")
         begun_ns = time.perf_counter_ns()
-        for stream in venue.streams:
-            stream.write(frame)
-        if venue.order_seen_ns is None:
-            continue
+        venue.say(frame)
         try:
             async with asyncio.timeout(_ORDER_WITHIN_S):
-                seen_ns = await venue.order_seen_ns
+                order_us = (await seen - begun_ns) / 1_000
         except TimeoutError:
             raise SystemExit(f"No order came at bar {number}: {_last_verdict(folder)}") from None
         await asyncio.sleep(_PAUSE_S)
-        limit_us, fdatasync_us = limit.order_us(frame), limit.fdatasync_us()
-        if number >= 2 * _WARM_UP:
-            figures["order"].append((seen_ns - begun_ns) / 1_000)
-            figures["limit"].append(limit_us)
-            figures["fdatasync"].append(fdatasync_us)
+        if is_entry and number >= 2 * _WARM_UP:
+            figures["order"].append(order_us)
+            figures["limit"].append(limit.order_us(frame))
+            figures["fdatasync"].append(limit.fdatasync_us())
     return figures
 
 

@@ -30,8 +30,7 @@ from tidegate.kit.clock import Clock
 from tidegate.kit.db import FencedOut, Store, lease_of, leases
 from tidegate.kit.ids import new_id, new_trace_id
 from tidegate.market.model import Series
-from tidegate.risk.model import tightest
-from tidegate.risk.repository import Level, LimitBook, load_limits
+from tidegate.risk.repository import LimitBook, load_limits
 from tidegate.signals.service import SignalService
 from tidegate.signals.streams import signals_stream
 
@@ -105,7 +104,7 @@ class EngineRole:
         """Lease, load, listen and reconcile; at the end let calls finish and give the leases back."""
         parts = self._parts
         await self._lease()
-        self._limits = await self._load_limits()
+        self._limits = (await load_limits(parts.store)).above(parts.settings.risk.limits())
         for origin in parts.accounts:
             if shard_of(origin.account_id, parts.settings.shards) in self.engine.fences:
                 await self.load(origin.account_id)
@@ -247,12 +246,6 @@ class EngineRole:
                 _log.warning("engine.books_differ", account_id=account.account_id, differences=found)
                 pause_s = min(pause_s * 2, _COMPARE_S_MAX)
             await asyncio.sleep(pause_s)
-
-    async def _load_limits(self) -> LimitBook:
-        stored = await load_limits(self._parts.store)
-        platform = (Level.PLATFORM, "")
-        defaults = self._parts.settings.risk.limits()
-        return LimitBook({**stored.by_key, platform: tightest(defaults, stored.by_key.get(platform, defaults))})
 
     # ── what comes in ──
 

@@ -192,7 +192,7 @@ def _provided(parts: ApiParts, market: MarketReader, commands: CommandBus) -> di
         TradeReader: trades,
         BotReader: bots,
         LedgerReader: ledger,
-        RiskReader: RiskReader(database, visible, exposures),
+        RiskReader: RiskReader(database, visible, exposures, defaults=settings.risk.limits()),
         PortfolioReader: PortfolioReader(
             accounts=visible, holdings=ledger, trading=PortfolioTrading(positions, fills), marks=marks
         ),

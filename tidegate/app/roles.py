@@ -12,7 +12,6 @@ import aiohttp
 
 from tidegate.accounts.repository import load_accounts
 from tidegate.app.engine_role import EngineParts, EngineRole
-from tidegate.app.main import ApiParts, serve
 from tidegate.app.relay import Relay
 from tidegate.app.settings import Settings
 from tidegate.app.streams import EngineStreams
@@ -53,6 +52,7 @@ STREAM_NAME = "binance stream"  # how the connections of market streams are name
 _LOOK_S = 0.01
 
 Ready = Callable[[], None]
+M = TypeVar("M", bound=MarketMessage | Signal)
 
 
 async def run_role(name: str, settings: Settings, ready: Ready) -> None:
@@ -180,6 +180,8 @@ async def _run_relay(ground: Ground, ready: Ready) -> None:
 
 async def _run_api(ground: Ground, ready: Ready) -> None:
     """HTTP and WebSocket; on a file the relay comes along."""
+    from tidegate.app.main import ApiParts, serve
+
     parts = ApiParts(
         settings=ground.settings,
         database=ground.database,
@@ -275,9 +277,6 @@ def _ingest(
     return Ingest(
         ground.market, _moving(clock, sink), IngestOptions(venue=SIMULATOR), clock=clock, history_sink=history_sink
     )
-
-
-M = TypeVar("M", bound=MarketMessage | Signal)
 
 
 def _moving(clock: TapeClock | StepClock, hear: Callable[[M], Awaitable[None]]) -> Callable[[M], Awaitable[None]]:

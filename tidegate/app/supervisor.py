@@ -211,12 +211,15 @@ class Supervisor:
         return ready
 
     async def restart(self, names: Sequence[str]) -> None:
-        """New processes for these parts, all at once: their code has changed."""
-        known = [name for name in names if name in self._keeping]
-        await self._let_go(known)
-        await asyncio.gather(*(self._children[name].stop() for name in known))
-        for name in known:
-            self._keeping[name] = asyncio.create_task(self._begin_anew(self._children[name]))
+        """New processes for these parts, one after the other: their code has changed."""
+        for name in names:
+            if name in self._keeping:
+                await self._let_go([name])
+                child = self._children[name]
+                await child.stop()
+                began = asyncio.Event()
+                self._keeping[name] = asyncio.create_task(self._begin_anew(child, began))
+                await began.wait()
 
     async def keep_house(self) -> None:
         """Keep logs short until cancelled."""
@@ -251,12 +254,14 @@ class Supervisor:
                 pause_s = _PAUSE_S_MIN
             pause_s = await self._start_again(child, reason, pause_s)
 
-    async def _begin_anew(self, child: Child) -> None:
+    async def _begin_anew(self, child: Child, began: asyncio.Event) -> None:
         try:
             await child.start()
         except PartFailed as failure:
+            began.set()
             await self._start_again(child, str(failure), _PAUSE_S_MIN)
         else:
+            began.set()
             self._say(f"{child.part.name} runs the changed code.")
         await self._keep(child)
 

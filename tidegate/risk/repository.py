@@ -33,6 +33,11 @@ class LimitBook:
 
     by_key: Mapping[tuple[Level, str], Limits] = field(default_factory=dict)
 
+    def above(self, defaults: Limits) -> "LimitBook":
+        """The same limits under the defaults of the platform."""
+        platform = (Level.PLATFORM, "")
+        return LimitBook({**self.by_key, platform: tightest(defaults, self.by_key.get(platform, defaults))})
+
     def in_force(self, account_id: AccountId, bot_id: BotId | None = None) -> Limits:
         """The tightest of platform, account and bot."""
         levels = [(Level.PLATFORM, ""), (Level.ACCOUNT, str(account_id))]
@@ -75,7 +80,10 @@ class RiskState:
 class RiskReader:
     """Questions of users and pages; a caller sees the accounts of the own tenant and no others."""
 
-    def __init__(self, database: Database, accounts: VisibleAccounts, exposures: Exposures) -> None:
+    def __init__(
+        self, database: Database, accounts: VisibleAccounts, exposures: Exposures, *, defaults: Limits = _NONE
+    ) -> None:
+        self._defaults = defaults
         self._database = database
         self._accounts = accounts
         self._exposures = exposures
@@ -91,7 +99,7 @@ class RiskReader:
         return await self._state(account_id)
 
     async def _state(self, account_id: AccountId) -> RiskState:
-        book = _limit_book(await self._database.fetch(select(limits)))
+        book = _limit_book(await self._database.fetch(select(limits))).above(self._defaults)
         found = await self._database.fetch(select(switches).where(switches.c.account_id == account_id))
         in_force = book.in_force(account_id)
         exposure = await self._exposures.exposure(account_id)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import webbrowser
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -178,8 +178,14 @@ async def _reload_on_change(supervisor: Supervisor) -> None:
         raise Invalid("--reload needs the development environment: use `make dev`.", code="up.no_watcher") from None
     async for changes in awatch(_PACKAGE, watch_filter=lambda _, path: path.endswith(_WATCHED)):
         files = [Path(path).relative_to(_PACKAGE).as_posix() for _, path in changes]
-        is_exchange = any(file.startswith(_EXCHANGE_ROOMS) for file in files)
         warn(f"{files[0]} has changed.")
-        await supervisor.restart(
-            [name for name in supervisor.pids() if name != "valkey" and (name != "simulator" or is_exchange)]
-        )
+        await supervisor.restart(parts_of(files, list(supervisor.pids())))
+
+
+def parts_of(files: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """Those whose code stands in these files, the one that people look at first."""
+    if all("endpoints" in file or file.endswith(".html") for file in files):
+        return ["api"]
+    is_exchange = any(file.startswith(_EXCHANGE_ROOMS) for file in files)
+    without = {"valkey"} if is_exchange else {"valkey", "simulator"}
+    return [name for name in reversed(parts) if name not in without]

@@ -1,5 +1,6 @@
 """The engine's SQLite: the standard library's driver on the caller's own thread, one transaction a commit."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ _DUPLICATE = {
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
     sqlite3.SQLITE_CONSTRAINT_ROWID,
 }
+_BUSY_PAUSE_S = 0.002
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -31,8 +33,10 @@ class SqliteStore:
         self._statements = Statements(sqlite.dialect(), "?")
         with _named_errors(str(path)):
             self._connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
-            for pragma in (*PRAGMAS, f"busy_timeout={busy_timeout_ms}"):
+            for pragma in PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.execute("PRAGMA busy_timeout=0")  # `_begin` waits instead, and lets the loop go on
+        self._busy_timeout_s = busy_timeout_ms / 1_000
         self._durability = _asserted_durability(self._connection, str(path))
 
     async def durability(self) -> str:
@@ -44,7 +48,7 @@ class SqliteStore:
         connection = self._connection
         try:
             with _named_errors("the database"):
-                connection.execute("BEGIN IMMEDIATE")
+                await self._begin()
                 self._check_fences(write_set)
                 self._write(write_set)
             try:
@@ -63,18 +67,41 @@ class SqliteStore:
             return query.rows(self._connection.execute(query.statement.sql, parameters))
 
     async def acquire_lease(self, name: str, holder: str, now_us: int, ttl_us: int) -> int | None:
-        with _named_errors("the database"):
-            sql = self._statements.acquire_lease
-            found = self._connection.execute(sql, (name, holder, now_us + ttl_us, now_us)).fetchall()
+        sql = self._statements.acquire_lease
+        found = await self._alone(sql, (name, holder, now_us + ttl_us, now_us))
         return found[0][0] if found else None
 
     async def renew_lease(self, name: str, holder: str, fence: int, now_us: int, ttl_us: int) -> bool:
-        with _named_errors("the database"):
-            cursor = self._connection.execute(self._statements.renew_lease, (now_us + ttl_us, name, holder, fence))
-        return cursor.rowcount == 1
+        sql = self._statements.renew_lease + " RETURNING fence"
+        return bool(await self._alone(sql, (now_us + ttl_us, name, holder, fence)))
 
     async def close(self) -> None:
         self._connection.close()
+
+    async def _begin(self) -> None:
+        """Become the writer; waiting must not hold up the loop, for the writer waited for may be a task of it."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._busy_timeout_s
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if (error.sqlite_errorcode & 0xFF) not in _BUSY or loop.time() > ends:
+                    raise
+            await asyncio.sleep(_BUSY_PAUSE_S)
+
+    async def _alone(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[int]]:
+        """One writing statement as a transaction of its own."""
+        try:
+            with _named_errors("the database"):
+                await self._begin()
+                found: list[tuple[int]] = self._connection.execute(sql, parameters).fetchall()
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+        return found
 
     def _check_fences(self, write_set: WriteSet) -> None:
         for shard, fence in write_set.fences.items():

@@ -1,0 +1,228 @@
+"""One tape played in lockstep to real processes: an exchange, and the product embedded or apart."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import redis
+
+from tests.simulation.lockstep.story import Story, fills_of, imbalances, read_books, transfers_of
+from tests.waiting import eventually
+from tidegate.accounts.repository import load_accounts
+from tidegate.app.first_start import make_ready
+from tidegate.app.loading import signal_key
+from tidegate.bots.model import Bot, BotConfig, BotState
+from tidegate.bots.repository import write_bots
+from tidegate.domain.ids import BotId
+from tidegate.domain.messages import CandleClosed, GapRepaired, decode
+from tidegate.kit.clock import SystemClock
+from tidegate.kit.db import Database, WriteSet, open_store
+from tidegate.kit.db.migrations import upgrade
+
+EMBEDDED = ("engine",)
+APART = ("ingest", "signals", "engine")
+READY_S, STOP_S = 60.0, 15.0
+_CLI = (sys.executable, "-m", "tidegate.app.cli")
+_SECRET_NAMES = (
+    "SECRET_KEY",
+    "CREDENTIALS_MASTER_KEY",
+    "TIDEGATE_SIMULATOR_KEY",
+    "TIDEGATE_SIMULATOR_SECRET",
+    "TIDEGATE_SIMULATOR_CONTROL_TOKEN",
+)
+_TOKEN = f"{_SECRET_NAMES[-1].lower()}-of-a-test-that-needs-no-secrets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """So many frames of one stream are lost behind a position of the tape."""
+
+    position: int
+    stream: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """What is played, and who trades on it."""
+
+    replay: Sequence[Path | str]
+    symbols: Sequence[str]
+    bots: Sequence[BotConfig]
+    gaps: Sequence[Gap] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+    deadline_s: float = 100.0
+
+
+def play(tape: Tape, folder: Path, redis_url: str, postgres_url: str | None = None) -> Story:
+    """Embedded in a folder, or as separate processes when a database server is given."""
+    folder.mkdir()
+    database_url = postgres_url or f"sqlite:///{folder / 'tidegate.db'}"
+    with redis.Redis.from_url(redis_url) as streams, ExitStack() as stack:
+        streams.flushdb()
+        _prepare(database_url, folder, tape.bots)
+        settings = _environment(tape, folder, redis_url, postgres_url)
+        options = [word for file in tape.replay for word in ("--replay", str(file))]
+        options += ["--speed", "step", "--participants", "2" if tape.gaps else "1"]
+        simulator = stack.enter_context(_running("simulator", options, folder, settings))
+        url = str(simulator["rest"])
+        roles = APART if postgres_url else EMBEDDED
+        starting = [
+            stack.enter_context(_started(role, (), folder, settings | {"TIDEGATE_SIMULATOR_URL": url}))
+            for role in roles
+        ]
+        exchange = _Exchange(url)
+        began_s = time.monotonic()
+        state = asyncio.run(exchange.watch(tape))
+        seconds = time.monotonic() - began_s
+        for process in starting:
+            assert process.poll() is None, _complaints(folder)
+        minutes, repaired = _candles(streams, tape.symbols)
+    books = read_books(database_url)
+    (account,) = state["accounts"].values()
+    venue = {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in account["balances"]}
+    assert imbalances(books, venue) == []
+    return Story(
+        fills=fills_of(books),
+        transfers=transfers_of(books),
+        log=[str(row["name"]) for row in books.events],
+        exits=Counter(str(row["exit_reason"]) for row in books.trades),
+        minutes=minutes,
+        repaired=repaired,
+        steps=state["mark"],
+        seconds=seconds,
+    )
+
+
+class _Exchange:
+    """The simulator as the test meets it: it looks on, and where frames are to be lost it takes part in every step."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._headers = {"X-Control-Token": _TOKEN}
+
+    async def watch(self, tape: Tape) -> dict[str, Any]:
+        """Until the tape has ended and its last step is done: the exchange's own books."""
+        async with aiohttp.ClientSession(headers=self._headers) as session, asyncio.timeout(tape.deadline_s):
+            part = asyncio.create_task(self._take_part(session, tape.gaps)) if tape.gaps else None
+            while not (state := await self._state(session))["tape_has_ended"]:
+                if os.environ.get("DBG"): print(f"{time.monotonic():.1f}", {k: v for k, v in state.items() if k != "accounts"}, flush=True)
+                assert part is None or not part.done() or part.result() is None
+                await asyncio.sleep(0.5)
+            if part is not None:
+                part.cancel()
+            return state
+
+    async def _take_part(self, session: aiohttp.ClientSession, gaps: Sequence[Gap]) -> None:
+        due = {gap.position: gap for gap in gaps}
+        async with session.ws_connect(f"{self._url}/stream?streams=!tape") as marks:
+            await self._post(session, "acknowledge", {"position": 0})
+            async for mark in marks:
+                position = mark.json()["data"]["n"]
+                if gap := due.pop(position, None):
+                    await self._post(session, "drop_frames", {"stream": gap.stream, "count": gap.frames})
+                await self._post(session, "acknowledge", {"position": position})
+
+    async def _state(self, session: aiohttp.ClientSession) -> dict[str, Any]:
+        async with session.get(f"{self._url}/_control/state") as answer:
+            state: dict[str, Any] = await answer.json()
+            return state
+
+    async def _post(self, session: aiohttp.ClientSession, verb: str, body: dict[str, object]) -> None:
+        async with session.post(f"{self._url}/_control/{verb}", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+
+
+def _prepare(database_url: str, folder: Path, bots: Sequence[BotConfig]) -> None:
+    """A database with one account, and bots that run before anybody looks."""
+    upgrade(database_url)
+
+    async def fill() -> None:
+        database, store = Database(database_url), open_store(database_url)
+        try:
+            await make_ready(database, folder, SystemClock())
+            (account,) = await load_accounts(store)
+            write_set = WriteSet()
+            standing = [
+                Bot(BotId(f"bot-{number}"), account.account_id, config, signal_key(config), BotState.RUNNING, "", number)
+                for number, config in enumerate(bots)
+            ]
+            write_bots(standing, write_set)
+            await store.commit(write_set)
+        finally:
+            await database.close()
+            await store.close()
+
+    asyncio.run(fill())
+
+
+def _environment(tape: Tape, folder: Path, redis_url: str, postgres_url: str | None) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("TIDEGATE_")}
+    told = {name: f"{name.lower()}-of-a-test-that-needs-no-secrets" for name in _SECRET_NAMES}
+    told |= {
+        "PYTHONPATH": os.getcwd(),
+        "TIDEGATE_DATA_DIR": str(folder),
+        "TIDEGATE_DATABASE_URL": postgres_url or "",
+        "TIDEGATE_REDIS_URL": redis_url,
+        "TIDEGATE_LOCKSTEP": "true",
+        "TIDEGATE_SYMBOLS": ",".join(tape.symbols),
+        "TIDEGATE_LOG_LEVEL": "WARNING",
+    }
+    return ours | told | tape.settings
+
+
+@contextmanager
+def _started(name: str, options: Sequence[str], folder: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    with (folder / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(
+            [*_CLI, name, *options], cwd=folder, env=settings, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def _running(name: str, options: Sequence[str], folder: Path, settings: dict[str, str]) -> Iterator[dict[str, object]]:
+    """Started, and what it said when it was ready."""
+    with _started(name, options, folder, settings) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, _complaints(folder)
+        yield json.loads(line)
+
+
+def _complaints(folder: Path) -> str:
+    return "\n".join(f"{log.name}: {log.read_text()[-2_000:]}" for log in sorted(folder.glob("*.log")))
+
+
+def _candles(streams: "redis.Redis", symbols: Sequence[str]) -> tuple[list[Any], int]:
+    """Live 1m candles, and how many candles of any base had to be asked for."""
+    minutes, repaired = [], 0
+    for symbol in symbols:
+        for timeframe in ("1s", "1m"):
+            for _, entry in streams.xrange(f"market:{symbol.replace('/', '')}:{timeframe}"):
+                message = decode(entry[b"p"])
+                if isinstance(message, GapRepaired):
+                    repaired += message.candle_count
+                elif isinstance(message, CandleClosed) and timeframe == "1m" and not message.is_history:
+                    minutes.append(message.candle)
+    return minutes, repaired
