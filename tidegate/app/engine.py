@@ -193,7 +193,7 @@ class Engine:
                 return [account for account in self.accounts.values() if account.on_tick(now)], None
             case SubmitOrder() | CancelOrder() | StartBot() | PauseBot() | StopBot() | ForceExit() | SetKillSwitch():
                 account = self.accounts[stimulus.account_id]
-                account.begin(stimulus.occurred_at, stimulus.trace_id)
+                account.begin(self._marks.at, stimulus.trace_id)  # the asker may not know the market's time
                 return [account], obey(account, stimulus)
             case TradePrinted() | GapRepaired() | TapeAdvanced():
                 pass
