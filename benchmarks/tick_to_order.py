@@ -132,10 +132,11 @@ async def _trade(venue: Venue, folder: Path, orders: int) -> dict[str, list[floa
                 order_us = (await seen - begun_ns) / 1_000
         except TimeoutError:
             raise SystemExit(f"No order came at bar {number}: {_last_verdict(folder)}") from None
-        await asyncio.sleep(_PAUSE_S)
         if is_entry and number >= 2 * _WARM_UP:
             figures["order"].append(order_us)
+            await asyncio.sleep(_PAUSE_S)  # each of them after a rest, as the order was
             figures["limit"].append(limit.order_us(frame))
+            await asyncio.sleep(_PAUSE_S)
             figures["fdatasync"].append(limit.fdatasync_us())
     return figures
 

@@ -166,6 +166,7 @@ class RedisBus:
             await asyncio.sleep(self._connection.failed(str(error)))
             return []
         self._connection.opened()
+        _let_end()
         return [
             Entry(stream.decode(), id_.decode(), fields[_FIELD])
             for stream, entries in cast(_XreadReply, reply)
@@ -186,6 +187,7 @@ class RedisBus:
     async def notify(self, channel: str, payload: bytes) -> None:
         with self._telling("notify"):
             await self._redis.publish(channel, payload)
+        _let_end()
 
     async def listen(self, channel: str) -> AsyncIterator[bytes]:
         while True:
@@ -212,3 +214,10 @@ class RedisBus:
             self._connection.failed(str(error))
             raise Unavailable(f"The bus did not {verb}: {error}.", code="bus.unavailable") from error
         self._connection.opened()
+
+
+def _let_end() -> None:
+    """A cancellation that met the end of a send is lost by `asyncio.wait_for` of Python 3.11: obey it here."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

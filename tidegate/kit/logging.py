@@ -26,6 +26,9 @@ _URL_PASSWORD = re.compile(r"(://[^\s:/@\"]*:)[^\s@/\"]+(?=@)")
 _clock = SystemClock()
 
 
+_QUIET = {"alembic": "WARNING", "uvicorn": "WARNING"}  # libraries that tell each step of theirs
+
+
 def configure_logging(
     level: str = "INFO",
     *,
@@ -63,7 +66,7 @@ def configure_logging(
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name, level_of_module in (levels or {}).items():
+    for name, level_of_module in {**_QUIET, **(levels or {})}.items():
         logging.getLogger(name).setLevel(level_of_module)
 
 

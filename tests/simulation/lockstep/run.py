@@ -33,7 +33,7 @@ from tidegate.kit.db.migrations import upgrade
 
 EMBEDDED = ("engine",)
 APART = ("ingest", "signals", "engine")
-READY_S, STOP_S = 60.0, 15.0
+STOP_S, _LOOK_S = 15.0, 0.2
 _CLI = (sys.executable, "-m", "tidegate.app.cli")
 _SECRET_NAMES = (
     "SECRET_KEY",
@@ -115,17 +115,19 @@ class _Exchange:
 
     async def watch(self, tape: Tape) -> dict[str, Any]:
         """Until the tape has ended and its last step is done: the exchange's own books."""
-        async with aiohttp.ClientSession(headers=self._headers) as session, asyncio.timeout(tape.deadline_s):
-            part = asyncio.create_task(self._take_part(session, tape.gaps)) if tape.gaps else None
+        ends_s = time.monotonic() + tape.deadline_s
+        async with aiohttp.ClientSession(headers=self._headers) as session:
+            part = asyncio.create_task(self._take_part(session, tape.gaps))
             while not (state := await self._state(session))["tape_has_ended"]:
-                if os.environ.get("DBG"): print(f"{time.monotonic():.1f}", {k: v for k, v in state.items() if k != "accounts"}, flush=True)
-                assert part is None or not part.done() or part.result() is None
-                await asyncio.sleep(0.5)
-            if part is not None:
-                part.cancel()
+                assert not part.done() or part.result() is None
+                assert time.monotonic() < ends_s, {name: value for name, value in state.items() if name != "accounts"}
+                await asyncio.sleep(_LOOK_S)
+            part.cancel()
             return state
 
     async def _take_part(self, session: aiohttp.ClientSession, gaps: Sequence[Gap]) -> None:
+        if not gaps:
+            return
         due = {gap.position: gap for gap in gaps}
         async with session.ws_connect(f"{self._url}/stream?streams=!tape") as marks:
             await self._post(session, "acknowledge", {"position": 0})

@@ -24,7 +24,7 @@ def a_bot(name: str, **changes: object) -> BotConfig:
     return BotConfig(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_sample(tmp_path: Path, redis_url: str) -> None:
+def test_sample(tmp_path: Path, redis_url: str, postgres_url: str) -> None:
     tape = Tape(
         replay=["sample"],
         symbols=["BTC/USDT"],
@@ -33,6 +33,6 @@ def test_sample(tmp_path: Path, redis_url: str) -> None:
     )
     story = play(tape, tmp_path / "first", redis_url)
     print(story)
-    again = play(tape, tmp_path / "again", redis_url)
-    print(again)
-    assert not story.differences(again)
+    apart = play(tape, tmp_path / "apart", redis_url, postgres_url)
+    print(apart)
+    assert not story.differences(apart)

@@ -18,7 +18,7 @@ from tidegate.app.loading import Origin, differences, load, open_books
 from tidegate.app.marks import Marks
 from tidegate.bots.model import Bot
 from tidegate.domain.ids import AccountId, ClientOrderId, CommandId, Environment, IntentKey, TraceId
-from tidegate.domain.messages import CancelOrder, QuoteChanged, SubmitOrder
+from tidegate.domain.messages import CancelOrder, QuoteChanged, SetKillSwitch, SubmitOrder
 from tidegate.domain.money import ZERO
 from tidegate.domain.orders import OrderStatus, StreamReset
 from tidegate.exchange.exchange import Exchange
@@ -35,6 +35,7 @@ from tidegate.venues.paper.venue import PaperVenue, instrument_of
 BTC = "BTC/USDT"
 FENCE_MS = 2_500
 TICK_MS = 100
+QUEUED = Decimal(1_000)  # base at the best bid and ask
 DOUBTFUL = frozenset({OrderStatus.PENDING, OrderStatus.UNKNOWN})
 _LEASE_US = 60_000_000
 _MARKET = ExchangeSymbol(symbol=BTC, base="BTC", quote="USDT", tick_size=Decimal("0.01"), lot_size=Decimal("0.00001"))
@@ -108,14 +109,23 @@ class World:
         await running.begin()
         return running
 
-    async def market(self, price: str, *, traded: str = "0") -> None:
-        """The book moves to a spread of one cent around the price; with `traded`, so much is sold into the bid."""
-        at = self.clock.now_us()
+    def quote(self, price: str) -> None:
+        """The book moves to a bid at the price and an ask one cent above."""
         self.bid = Decimal(price)
-        bids, asks = [(self.bid, Decimal(1_000))], [(self.bid + Decimal("0.01"), Decimal(1_000))]
-        self.paper.hear(self.exchange.on_trade(BTC, self.bid, Decimal(traded), is_buyer_maker=True, at=at))
-        self.paper.hear(self.exchange.on_book(BTC, bids, asks, at))
+        bids, asks = [(self.bid, QUEUED)], [(self.bid + Decimal("0.01"), QUEUED)]
+        self.paper.hear(self.exchange.on_book(BTC, bids, asks, self.clock.now_us()))
         self.venue.hear_market()
+
+    def trade_at_bid(self, price: str, quantity: Decimal) -> None:
+        """The bid comes to the price, and somebody sells so much into it."""
+        self.quote(price)
+        at = self.clock.now_us()
+        self.paper.hear(self.exchange.on_trade(BTC, self.bid, quantity, is_buyer_maker=True, at=at))
+        self.venue.hear_market()
+
+    def fall_to(self, price: str) -> None:
+        """The market falls through everything above the price, and stays there."""
+        self.trade_at_bid(price, Decimal(1))
 
     async def events(self) -> Counter[str]:
         """How often each event stands in the log."""
@@ -182,16 +192,16 @@ class Running:
     async def offer(self, stimulus: Stimulus) -> None:
         await self.engine.offer(stimulus)
 
-    async def submit(self, key: str, **changes: Any) -> ClientOrderId:
-        """A market order to buy 1 BTC with a stop at 90 and a target at 120, by a command whose id is the key."""
+    async def submit(self, key: str, *, command_id: str = "", **changes: Any) -> ClientOrderId:
+        """A market order to buy 1 BTC with a stop at 90 and a target at 120."""
         values = {"bot_id": None, "stop_loss_price": Decimal(90), "take_profit_price": Decimal(120), **changes}
         intent = an_intent(key=IntentKey(key), **values)
-        await self.quote()
+        await self.hear_quote()
         await self.offer(
             SubmitOrder(
                 trace_id=TraceId(key),
                 occurred_at=self._world.clock.now_us(),
-                command_id=CommandId(key),
+                command_id=CommandId(command_id or key),
                 account_id=ACCOUNT,
                 intent=intent,
             )
@@ -209,7 +219,21 @@ class Running:
             )
         )
 
-    async def quote(self) -> None:
+    async def flatten(self) -> None:
+        """Lock the account and sell what it holds."""
+        await self.offer(
+            SetKillSwitch(
+                trace_id=TraceId("flatten"),
+                occurred_at=self._world.clock.now_us(),
+                command_id=CommandId("flatten"),
+                account_id=ACCOUNT,
+                is_on=True,
+                flatten=True,
+                reason="a test",
+            )
+        )
+
+    async def hear_quote(self) -> None:
         """Hear the price of the moment."""
         bid = self._world.bid
         await self.offer(
@@ -223,6 +247,15 @@ class Running:
                 ask_quantity=Decimal(1),
             )
         )
+
+    async def settle_calls(self) -> None:
+        """Carry every call; what the stream says waits."""
+        await self._courier.drain()
+
+    async def settle_without_stream(self) -> None:
+        """Carry every call; what the stream says is lost."""
+        await self._courier.drain()
+        self._world.venue.stream.clear()
 
     async def settle(self) -> None:
         """Carry every call and hear every report, until nothing is left."""
@@ -267,7 +300,7 @@ def play(folder: Path, story: Callable[[World, Running], Awaitable[None]]) -> No
 
     async def told() -> None:
         world = World(folder)
-        await world.market("100")
+        world.fall_to("100")
         try:
             await story(world, await world.start())
         finally:

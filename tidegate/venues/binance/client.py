@@ -86,8 +86,7 @@ class RestClient:
         """Stop asking and drop the connections."""
         if self._warming is not None:
             self._warming.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._warming
+            await asyncio.wait([self._warming])
             self._warming = None
         if self._session is not None:
             await self._session.close()

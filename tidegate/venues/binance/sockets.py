@@ -94,8 +94,7 @@ class RollingSocket:
         finally:
             keeper.cancel()
             await socket.close()
-            with suppress(asyncio.CancelledError):
-                await keeper
+            await asyncio.wait([keeper])
 
     async def _keep(self, socket: Socket) -> None:
         """End a connection that has fallen silent; put another one in place of an old one."""
