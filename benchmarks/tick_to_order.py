@@ -36,8 +36,9 @@ from tidegate.kit.db.sqlite_store import SqliteStore
 
 _DAY_MS = 86_400_000
 _WARM_UP = 50  # orders that are not counted
-_PAUSE_S = 0.02  # between two candles: answers and reports are taken in
+_PAUSE_S = 0.005  # between two candles: answers and reports are taken in
 _ORDER_WITHIN_S = 5.0
+_READY_WITHIN_S = 30.0
 _PREALLOCATED = 8 << 20
 
 
@@ -45,14 +46,13 @@ def main() -> None:
     """Print one line."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--orders", type=int, default=600)
-    options.add_argument("--profile", type=Path, help="write a cProfile of the engine process here")
     options.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="on the disk to be measured")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        asyncio.run(_measure(Path(folder), chosen.orders, chosen.profile))
+        asyncio.run(_measure(Path(folder), chosen.orders))
 
 
-async def _measure(folder: Path, orders: int, profile: Path | None) -> None:
+async def _measure(folder: Path, orders: int) -> None:
     venue = Venue(int(time.time() * 1_000) // _DAY_MS * _DAY_MS)
     settings = {
         "TIDEGATE_SIMULATOR_URL": f"http://127.0.0.1:{await venue.open()}",
@@ -66,8 +66,6 @@ async def _measure(folder: Path, orders: int, profile: Path | None) -> None:
     while not answers(folder / "valkey.sock"):
         await asyncio.sleep(0.02)
     command = [*CLI, "--supervised", "engine"]  # it ends when we do
-    if profile is not None:
-        command[1:1] = ["-m", "cProfile", "-o", str(profile.absolute())]
     with (folder / "engine.log").open("w") as log:
         engine = await asyncio.create_subprocess_exec(
             *command,
@@ -80,8 +78,13 @@ async def _measure(folder: Path, orders: int, profile: Path | None) -> None:
     try:
         assert engine.stdout is not None and engine.stdin is not None
         engine.stdin.write(b"begin\n")
-        if not await engine.stdout.readline():
-            raise SystemExit((folder / "engine.log").read_text())
+        try:
+            async with asyncio.timeout(_READY_WITHIN_S):
+                is_ready = bool(await engine.stdout.readline())
+        except TimeoutError:
+            is_ready = False
+        if not is_ready:
+            raise SystemExit(f"The engine is not ready: {(folder / 'engine.log').read_text()}")
         figures = await _trade(venue, folder, orders)
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -86,6 +86,7 @@ class EngineRole:
         self._signals = SignalService()
         self._heard: dict[tuple[str, str], deque[Candle]] = {}
         self._untold: list[Signal] = []  # signals that are not on the bus yet
+        self._untold_commits: list[Committed] = []
         self._news = asyncio.Event()
         self.engine = Engine(
             store=parts.store,
@@ -114,7 +115,7 @@ class EngineRole:
             "leases": self._renew(),
             "ticks": self._tick(),
             "commands": self._read_commands(),
-            "signals": self._publish_signals(),
+            "news": self._tell(),
             **{f"events:{account_id}": self._listen(account_id) for account_id in self.engine.accounts},
         }
         background = [self._tasks.create_task(each, name=name) for name, each in work.items()]
@@ -276,30 +277,35 @@ class EngineRole:
 
     # ── what goes out ──
 
-    async def _publish_signals(self) -> None:
-        """Signals computed here are for the screens; while the bus is away they are forgotten."""
+    async def committed(self, committed: Committed) -> None:
+        """Noted, and told as soon as the calls that follow from it have left."""
+        self._untold_commits.append(committed)
+        self._news.set()
+
+    async def _tell(self) -> None:
+        """Wake screens, relay and who waits for a decision; all of them may miss it and look for themselves."""
         while True:
             await self._news.wait()
+            await asyncio.sleep(0)  # the calls to the venue are before us in the loop's queue
             self._news.clear()
             signals, self._untold = self._untold, []
-            streams: dict[str, list[bytes]] = {}
-            for signal in signals:
-                streams.setdefault(signals_stream(signal.symbol, signal.timeframe), []).append(encode(signal))
+            commits, self._untold_commits = self._untold_commits, []
             try:
-                for stream, payloads in streams.items():
-                    await self._parts.bus.publish(stream, payloads)
+                await self._publish_signals(signals)
+                if any(committed.facts for committed in commits):
+                    await self._parts.bus.notify(COMMITTED_CHANNEL, b"")
+                for committed in commits:
+                    if committed.outcome is not None:
+                        await self._parts.bus.notify(DECISIONS_CHANNEL, to_json(committed.outcome))
             except Unavailable as error:
-                _log.warning("engine.signals_untold", count=len(signals), reason=str(error))
+                _log.warning("engine.untold", signals=len(signals), commits=len(commits), reason=str(error))
 
-    async def committed(self, committed: Committed) -> None:
-        """Wake the relay, and the one who waits for a decision; both may miss it and look for themselves."""
-        try:
-            if committed.facts:
-                await self._parts.bus.notify(COMMITTED_CHANNEL, b"")
-            if committed.outcome is not None:
-                await self._parts.bus.notify(DECISIONS_CHANNEL, to_json(committed.outcome))
-        except Unavailable as error:
-            _log.warning("engine.bus_unavailable", reason=str(error))
+    async def _publish_signals(self, signals: Sequence[Signal]) -> None:
+        streams: dict[str, list[bytes]] = {}
+        for signal in signals:
+            streams.setdefault(signals_stream(signal.symbol, signal.timeframe), []).append(encode(signal))
+        for stream, payloads in streams.items():
+            await self._parts.bus.publish(stream, payloads)
 
 
 def _is_in_doubt(order: Order) -> bool:

@@ -25,11 +25,31 @@ from tidegate.domain.messages import (
     TapeAdvanced,
 )
 from tidegate.domain.orders import AccountEvent, StreamReset, TapeMark
+from tidegate.kit.clock import Clock
 
 Offer = Callable[[Stimulus], Awaitable[None]]
 Acknowledge = Callable[[int], Awaitable[None]]
 _Ordered = tuple[str, int, int]
 _NOWHERE = -1  # before position 0
+
+
+class WaitingClock:
+    """By what the engine waits and ages in lockstep: the tape's time, so that a retry comes at the same step each time.
+
+    Until the tape moves wall time passes, because an engine that starts anew first waits for what was in doubt.
+    """
+
+    def __init__(self, clock: Clock, market_now: Callable[[], int]) -> None:
+        self._clock = clock
+        self._market_now = market_now
+        self._began_at, self._began_us = market_now(), clock.now_us()
+
+    def now_us(self) -> int:
+        at = self._market_now()
+        return at if at != self._began_at else at + self._clock.now_us() - self._began_us
+
+    def monotonic_s(self) -> float:
+        return self._clock.monotonic_s()
 
 
 class Drain(Protocol):

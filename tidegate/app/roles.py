@@ -223,7 +223,8 @@ class _Embedded:
         async def sink(message: MarketMessage) -> None:
             self._recorder.take(message)
             await role.hear(message)
-            await self._publisher.send(message)
+            if not isinstance(message, TapeAdvanced):  # nobody behind the bus is waited for
+                await self._publisher.send(message)
 
         async def history_sink(history: Sequence[CandleClosed]) -> None:
             self._recorder.take_history(history)

@@ -84,9 +84,8 @@ def play(tape: Tape, folder: Path, redis_url: str, postgres_url: str | None = No
             for role in roles
         ]
         exchange = _Exchange(url)
-        began_s = time.monotonic()
         state = asyncio.run(exchange.watch(tape))
-        seconds = time.monotonic() - began_s
+        seconds = time.monotonic() - exchange.began_s
         for process in starting:
             assert process.poll() is None, _complaints(folder)
         minutes, repaired = _candles(streams, tape.symbols)
@@ -112,18 +111,24 @@ class _Exchange:
     def __init__(self, url: str) -> None:
         self._url = url
         self._headers = {"X-Control-Token": _TOKEN}
+        self.began_s = 0.0  # about the first step
 
     async def watch(self, tape: Tape) -> dict[str, Any]:
         """Until the tape has ended and its last step is done: the exchange's own books."""
         ends_s = time.monotonic() + tape.deadline_s
         async with aiohttp.ClientSession(headers=self._headers) as session:
             part = asyncio.create_task(self._take_part(session, tape.gaps))
-            while not (state := await self._state(session))["tape_has_ended"]:
+            while True:
+                asked_s = time.monotonic()
+                state = await self._state(session)
+                self.began_s = self.began_s or (asked_s if state["mark"] else 0.0)
+                if state["tape_has_ended"]:
+                    part.cancel()
+                    return state
                 assert not part.done() or part.result() is None
-                assert time.monotonic() < ends_s, {name: value for name, value in state.items() if name != "accounts"}
-                await asyncio.sleep(_LOOK_S)
-            part.cancel()
-            return state
+                assert asked_s < ends_s, {name: value for name, value in state.items() if name != "accounts"}
+                # The tape stands while the exchange tells its books.
+                await asyncio.sleep(max(_LOOK_S, 20 * (time.monotonic() - asked_s)))
 
     async def _take_part(self, session: aiohttp.ClientSession, gaps: Sequence[Gap]) -> None:
         if not gaps:

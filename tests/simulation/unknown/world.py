@@ -17,7 +17,7 @@ from tidegate.app.engine import AccountNews, Committed, Engine, Opened, Stimulus
 from tidegate.app.loading import Origin, differences, load, open_books
 from tidegate.app.marks import Marks
 from tidegate.bots.model import Bot
-from tidegate.domain.ids import AccountId, ClientOrderId, CommandId, Environment, IntentKey, TraceId
+from tidegate.domain.ids import AccountId, ClientOrderId, CommandId, Environment, IntentKey, TraceId, client_order_id
 from tidegate.domain.messages import CancelOrder, QuoteChanged, SetKillSwitch, SubmitOrder
 from tidegate.domain.money import ZERO
 from tidegate.domain.orders import OrderStatus, StreamReset
@@ -52,6 +52,10 @@ class Outlet:
         self.steps = 0
         self.cut_at: int | None = None
 
+    def begin(self, cut_at: int | None) -> None:
+        """Count from here; None never cuts."""
+        self.steps, self.cut_at = 0, cut_at
+
     def step(self) -> None:
         self.steps += 1
         if self.steps == self.cut_at:
@@ -80,14 +84,14 @@ class FrailStore(SqliteStore):
 class World:
     """What outlives a crash: the exchange, the file and the time; `running` is the engine of the moment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, name: str = "tidegate.db") -> None:
         self.outlet = Outlet()
         self.clock = ManualClock(NOON)
         self.exchange = Exchange([_MARKET], BookModel())
         self.exchange.deposit(ACCOUNT, "USDT", Decimal(100_000), NOON)
         self.paper = PaperVenue(self.exchange, ACCOUNT, self.clock.now_us)
         self.venue = ScriptedVenue(self.paper, self.outlet.step)
-        path = folder / "tidegate.db"
+        path = folder / name
         schema = create_engine(f"sqlite:///{path}")
         metadata.create_all(schema)
         schema.dispose()
@@ -206,7 +210,7 @@ class Running:
                 intent=intent,
             )
         )
-        return self.account.execution.id_of(intent)
+        return id_of(key)
 
     async def cancel(self, order_id: ClientOrderId, command_id: str = "cancel") -> None:
         await self.offer(
@@ -293,6 +297,11 @@ class Running:
 
     async def committed(self, committed: Committed) -> None:
         self._world.outlet.step()
+
+
+def id_of(key: str) -> ClientOrderId:
+    """The client order id of the intent with this key."""
+    return client_order_id(Environment.SIMULATION, IntentKey(key), 1)
 
 
 def play(folder: Path, story: Callable[[World, Running], Awaitable[None]]) -> None:

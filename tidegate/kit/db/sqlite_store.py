@@ -17,6 +17,8 @@ from tidegate.kit.db.write_set import WriteSet
 # FULL syncs the log at each commit: an intent survives a power cut before its order leaves.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
 _SYNCHRONOUS_FULL = 2
+# Others write now and then and move the log into the file at its usual 1,000 pages; this is only the bound without them.
+_CHECKPOINT_PAGES = 8_000
 _DUPLICATE = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
@@ -33,7 +35,7 @@ class SqliteStore:
         self._statements = Statements(sqlite.dialect(), "?")
         with _named_errors(str(path)):
             self._connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
-            for pragma in PRAGMAS:
+            for pragma in (*PRAGMAS, f"wal_autocheckpoint={_CHECKPOINT_PAGES}"):
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("PRAGMA busy_timeout=0")  # `_begin` waits instead, and lets the loop go on
         self._busy_timeout_s = busy_timeout_ms / 1_000
