@@ -6,7 +6,7 @@ SHELL := /bin/sh
 ARGS ?=
 URL ?= http://127.0.0.1:8000
 DEV := .venv-dev/bin
-CODE := tidegate tests $(wildcard benchmarks migrations)
+CODE := tidegate tests $(wildcard benchmarks docs migrations)
 
 .PHONY: help install run dev test check lint types contracts long bench smoke locks migrate clean .venv .venv-dev
 

@@ -10,23 +10,30 @@ from sqlalchemy import and_, or_, select
 
 from tidegate.domain.ids import AccountId
 from tidegate.kit.bus import Bus
+from tidegate.kit.clock import Clock
 from tidegate.kit.db import Database, Store, WriteSet, event_cursors, event_heads, events
 from tidegate.kit.db.statements import Row
+from tidegate.kit.ids import new_id
 
 EVENTS_CHANNEL = "events"
 COMMITTED_CHANNEL = "committed"
 _CONSUMER = "screens"
 _BATCH = 500
 _LOOK_S = 0.5  # a lost notice costs so much
+_LEASE = "relay"
+_LEASE_US = 5_000_000
 
 
 class Relay:
     """One consumer of the log."""
 
-    def __init__(self, database: Database, store: Store, bus: Bus) -> None:
+    def __init__(self, database: Database, store: Store, bus: Bus, clock: Clock) -> None:
         self._database = database
         self._store = store
         self._bus = bus
+        self._clock = clock
+        self._holder = f"relay:{new_id()}"
+        self._lease_ends_at = 0  # µs, wall time
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -35,12 +42,22 @@ class Relay:
             tasks.create_task(self._listen())
             while True:
                 self._news.clear()
-                if not await self.tell():
+                if not await self._is_ours() or not await self.tell():
                     try:
                         async with asyncio.timeout(_LOOK_S):
                             await self._news.wait()
                     except TimeoutError:
                         continue
+
+    async def _is_ours(self) -> bool:
+        """Whether this relay is the one that tells; the others wait until its lease runs out."""
+        now = self._clock.now_us()
+        if now + _LEASE_US // 2 < self._lease_ends_at:
+            return True
+        if await self._store.acquire_lease(_LEASE, self._holder, now, _LEASE_US) is None:
+            return False
+        self._lease_ends_at = now + _LEASE_US
+        return True
 
     async def tell(self) -> int:
         """Tell one batch of every account with news; how many events that were."""

@@ -175,7 +175,7 @@ async def _run_signals(ground: Ground, ready: Ready) -> None:
 async def _run_relay(ground: Ground, ready: Ready) -> None:
     """Committed events to the screens."""
     ready()
-    await Relay(ground.database, ground.store, ground.bus).run()
+    await Relay(ground.database, ground.store, ground.bus, ground.clock).run()
 
 
 async def _run_api(ground: Ground, ready: Ready) -> None:
@@ -194,7 +194,7 @@ async def _run_api(ground: Ground, ready: Ready) -> None:
     )
     async with asyncio.TaskGroup() as tasks:
         if ground.settings.is_embedded:
-            tasks.create_task(Relay(ground.database, ground.store, ground.bus).run())
+            tasks.create_task(Relay(ground.database, ground.store, ground.bus, ground.clock).run())
         await serve(parts, ready)
 
 

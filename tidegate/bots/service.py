@@ -83,7 +83,7 @@ class Bots:
         """What every bot that listens makes of a signal; only an armed, triggered or disarmed one moves anything."""
         decisions = []
         for bot in self._listeners.get(signal.signal_key, ()):
-            if bot.state is BotState.STOPPED:
+            if bot.state is BotState.STOPPED or isinstance(signal, BarEvaluated):
                 continue
             decision = _decide(bot, signal, view(bot))
             if decision.verdict:

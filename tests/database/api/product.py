@@ -240,7 +240,7 @@ async def a_product(url: str, folder: Path, *, decision_s: float = 2.0) -> Async
         client = AsyncClient(transport=ASGITransport(api.app), base_url=ORIGIN, headers={"origin": ORIGIN})
         await stack.enter_async_context(client)
         async with api.services.running(), asyncio.TaskGroup() as tasks:
-            relay = tasks.create_task(Relay(database, store, bus).run())
+            relay = tasks.create_task(Relay(database, store, bus, SystemClock()).run())
             try:
                 async with AsyncExitStack() as inner:
                     yield Product(

@@ -19,17 +19,17 @@ import aiohttp
 import redis
 
 from tests.simulation.lockstep.story import Story, fills_of, imbalances, read_books, transfers_of
-from tests.waiting import eventually
 from tidegate.accounts.repository import load_accounts
 from tidegate.app.first_start import make_ready
 from tidegate.app.loading import signal_key
 from tidegate.bots.model import Bot, BotConfig, BotState
 from tidegate.bots.repository import write_bots
 from tidegate.domain.ids import BotId
-from tidegate.domain.messages import CandleClosed, GapRepaired, decode
+from tidegate.domain.messages import CandleClosed, GapRepaired, Message, decode
 from tidegate.kit.clock import SystemClock
 from tidegate.kit.db import Database, WriteSet, open_store
 from tidegate.kit.db.migrations import upgrade
+from tidegate.strategies.sizing import SizingKind, SizingRule
 
 EMBEDDED = ("engine",)
 APART = ("ingest", "signals", "engine")
@@ -42,6 +42,11 @@ _SECRET_NAMES = (
     "TIDEGATE_SIMULATOR_SECRET",
     "TIDEGATE_SIMULATOR_CONTROL_TOKEN",
 )
+SECONDS = {
+    "TIDEGATE_BASE_TIMEFRAME": "1s",
+    "TIDEGATE_TIMEFRAMES": "1s,5s,1m",
+    "TIDEGATE_RISK__ORDER_NOTIONAL_MAX": "5000",
+}
 _TOKEN = f"{_SECRET_NAMES[-1].lower()}-of-a-test-that-needs-no-secrets"
 
 
@@ -66,29 +71,51 @@ class Tape:
     deadline_s: float = 100.0
 
 
+def a_bot(name: str, **changes: object) -> BotConfig:
+    """Quick EMAs and near exits, so that a short tape has entries, stops and targets."""
+    values: dict[str, object] = {
+        "name": name,
+        "symbol": "BTC/USDT",
+        "timeframe": "1s",
+        "strategy": "ema_cross",
+        "parameters": {"fast": 2, "slow": 4, "rsi_bound": 100},
+        "stop_loss_pct": Decimal("0.02"),
+        "take_profit_pct": Decimal("0.04"),
+    }
+    return BotConfig(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def a_cipher(name: str, **changes: object) -> BotConfig:
+    """A wave so short and bounds so near that a few minutes hold many dots."""
+    parameters = {"channel": 4, "average": 5, "signal": 2, "oversold": 0.0, "overbought": 0.0}
+    return a_bot(name, strategy="quantum_cipher", parameters=parameters, **changes)
+
+
+def a_greedy_bot() -> BotConfig:
+    """Wants nearly all there is, which the limit in `SECONDS` denies."""
+    return a_bot("greedy", sizing=SizingRule(SizingKind.PERCENT, Decimal(90)))
+
+
 def play(tape: Tape, folder: Path, redis_url: str, postgres_url: str | None = None) -> Story:
     """Embedded in a folder, or as separate processes when a database server is given."""
     folder.mkdir()
     database_url = postgres_url or f"sqlite:///{folder / 'tidegate.db'}"
-    with redis.Redis.from_url(redis_url) as streams, ExitStack() as stack:
-        streams.flushdb()
+    with redis.Redis.from_url(redis_url) as bus, ExitStack() as stack:
+        bus.flushdb()
         _prepare(database_url, folder, tape.bots)
         settings = _environment(tape, folder, redis_url, postgres_url)
         options = [word for file in tape.replay for word in ("--replay", str(file))]
         options += ["--speed", "step", "--participants", "2" if tape.gaps else "1"]
         simulator = stack.enter_context(_running("simulator", options, folder, settings))
-        url = str(simulator["rest"])
-        roles = APART if postgres_url else EMBEDDED
-        starting = [
-            stack.enter_context(_started(role, (), folder, settings | {"TIDEGATE_SIMULATOR_URL": url}))
-            for role in roles
+        exchange = _Exchange(str(simulator["rest"]))
+        settings["TIDEGATE_SIMULATOR_URL"] = exchange.url
+        roles = [
+            stack.enter_context(_started(role, (), folder, settings)) for role in (APART if postgres_url else EMBEDDED)
         ]
-        exchange = _Exchange(url)
         state = asyncio.run(exchange.watch(tape))
         seconds = time.monotonic() - exchange.began_s
-        for process in starting:
-            assert process.poll() is None, _complaints(folder)
-        minutes, repaired = _candles(streams, tape.symbols)
+        assert [role.poll() for role in roles] == [None] * len(roles), _complaints(folder)
+        live = _live_messages(bus, tape.symbols)
     books = read_books(database_url)
     (account,) = state["accounts"].values()
     venue = {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in account["balances"]}
@@ -98,8 +125,8 @@ def play(tape: Tape, folder: Path, redis_url: str, postgres_url: str | None = No
         transfers=transfers_of(books),
         log=[str(row["name"]) for row in books.events],
         exits=Counter(str(row["exit_reason"]) for row in books.trades),
-        minutes=minutes,
-        repaired=repaired,
+        minutes=[one.candle for one in live if isinstance(one, CandleClosed) and one.candle.timeframe == "1m"],
+        repaired=sum(one.candle_count for one in live if isinstance(one, GapRepaired)),
         steps=state["mark"],
         seconds=seconds,
     )
@@ -109,7 +136,7 @@ class _Exchange:
     """The simulator as the test meets it: it looks on, and where frames are to be lost it takes part in every step."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._headers = {"X-Control-Token": _TOKEN}
         self.began_s = 0.0  # about the first step
 
@@ -134,7 +161,7 @@ class _Exchange:
         if not gaps:
             return
         due = {gap.position: gap for gap in gaps}
-        async with session.ws_connect(f"{self._url}/stream?streams=!tape") as marks:
+        async with session.ws_connect(f"{self.url}/stream?streams=!tape") as marks:
             await self._post(session, "acknowledge", {"position": 0})
             async for mark in marks:
                 position = mark.json()["data"]["n"]
@@ -143,12 +170,12 @@ class _Exchange:
                 await self._post(session, "acknowledge", {"position": position})
 
     async def _state(self, session: aiohttp.ClientSession) -> dict[str, Any]:
-        async with session.get(f"{self._url}/_control/state") as answer:
+        async with session.get(f"{self.url}/_control/state") as answer:
             state: dict[str, Any] = await answer.json()
             return state
 
     async def _post(self, session: aiohttp.ClientSession, verb: str, body: dict[str, object]) -> None:
-        async with session.post(f"{self._url}/_control/{verb}", json=body) as answer:
+        async with session.post(f"{self.url}/_control/{verb}", json=body) as answer:
             assert answer.status == 200, await answer.text()
 
 
@@ -163,7 +190,9 @@ def _prepare(database_url: str, folder: Path, bots: Sequence[BotConfig]) -> None
             (account,) = await load_accounts(store)
             write_set = WriteSet()
             standing = [
-                Bot(BotId(f"bot-{number}"), account.account_id, config, signal_key(config), BotState.RUNNING, "", number)
+                Bot(
+                    BotId(f"bot-{number}"), account.account_id, config, signal_key(config), BotState.RUNNING, "", number
+                )
                 for number, config in enumerate(bots)
             ]
             write_bots(standing, write_set)
@@ -191,7 +220,9 @@ def _environment(tape: Tape, folder: Path, redis_url: str, postgres_url: str | N
 
 
 @contextmanager
-def _started(name: str, options: Sequence[str], folder: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def _started(
+    name: str, options: Sequence[str], folder: Path, settings: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     with (folder / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
             [*_CLI, name, *options], cwd=folder, env=settings, stdout=subprocess.PIPE, stderr=log, text=True
@@ -221,15 +252,9 @@ def _complaints(folder: Path) -> str:
     return "\n".join(f"{log.name}: {log.read_text()[-2_000:]}" for log in sorted(folder.glob("*.log")))
 
 
-def _candles(streams: "redis.Redis", symbols: Sequence[str]) -> tuple[list[Any], int]:
-    """Live 1m candles, and how many candles of any base had to be asked for."""
-    minutes, repaired = [], 0
-    for symbol in symbols:
-        for timeframe in ("1s", "1m"):
-            for _, entry in streams.xrange(f"market:{symbol.replace('/', '')}:{timeframe}"):
-                message = decode(entry[b"p"])
-                if isinstance(message, GapRepaired):
-                    repaired += message.candle_count
-                elif isinstance(message, CandleClosed) and timeframe == "1m" and not message.is_history:
-                    minutes.append(message.candle)
-    return minutes, repaired
+def _live_messages(bus: "redis.Redis", symbols: Sequence[str]) -> list[Message]:
+    """What the ingest said of base candles, history left out."""
+    streams = [f"market:{symbol.replace('/', '')}:{base}" for symbol in symbols for base in ("1s", "1m")]
+    entries: list[tuple[bytes, dict[bytes, bytes]]] = [entry for stream in streams for entry in bus.xrange(stream)]  # type: ignore[misc, union-attr]
+    messages = [decode(fields[b"p"]) for _, fields in entries]
+    return [one for one in messages if not (isinstance(one, CandleClosed) and one.is_history)]

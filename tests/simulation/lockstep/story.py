@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from pathlib import Path
 
 from tidegate.bots.tables import bots
 from tidegate.domain.candles import Candle
@@ -26,8 +25,8 @@ class Story:
     transfers: Sequence[Line]
     log: Sequence[str]  # the names of all events, in the order of the log
     exits: Counter[str]  # round trips by why they ended
-    minutes: Sequence[Candle]  # the 1m candles that the ingest published live
-    repaired: int  # candles that the stream had lost
+    minutes: Sequence[Candle]  # 1m candles on the bus, history left out; embedded, the last ones may not be there yet
+    repaired: int  # candles that the stream had lost, as told on the bus
     steps: int
     seconds: float
 
@@ -48,11 +47,13 @@ class Story:
 
     def __str__(self) -> str:
         counts = {one.name: getattr(self, one.name) for one in fields(self)}
-        sizes = {name: value if isinstance(value, int | float | Counter) else len(value) for name, value in counts.items()}
+        sizes = {
+            name: value if isinstance(value, int | float | Counter) else len(value) for name, value in counts.items()
+        }
         return f"{sizes}, {self.denials} denials, {1_000 * self.seconds / max(1, self.steps):.2f} ms a step"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """The rows that a story is made of."""
 
@@ -70,11 +71,16 @@ def read_books(url: str) -> Books:
     async def read() -> Books:
         store = open_store(url)
         try:
-            rows = [await store.load(table) for table in (fills, transfers, balances, trades, events, bots)]
+            return Books(
+                fills=await store.load(fills),
+                transfers=await store.load(transfers),
+                balances=await store.load(balances),
+                trades=await store.load(trades),
+                events=await store.load(events),
+                bot_names={row["bot_id"]: str(row["name"]) for row in await store.load(bots)},
+            )
         finally:
             await store.close()
-        names = {row["bot_id"]: str(row["name"]) for row in rows.pop()}
-        return Books(*rows, names)
 
     return asyncio.run(read())
 
