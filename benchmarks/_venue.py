@@ -28,6 +28,7 @@ class Venue:
 
     def __init__(self, begins_ms: int) -> None:
         self.begins_ms = begins_ms
+        self.is_heard = asyncio.Event()
         self.streams: list[asyncio.Transport] = []
         self.accounts: list[asyncio.Transport] = []
         self._awaited: tuple[str, asyncio.Future[int]] | None = None
@@ -71,25 +72,18 @@ class Venue:
 
     def answer(self, method: str, path: str, query: dict[str, str]) -> object:
         """The body of one REST request."""
-        match method, path.removeprefix("/api/v3/"):
-            case "GET", "time":
-                return {"serverTime": time.time_ns() // 1_000_000}
-            case "GET", "exchangeInfo":
-                return _EXCHANGE_INFO
-            case "GET", "ticker/24hr":
-                return {"symbol": _WIRE, "closeTime": self.begins_ms}
-            case "GET", "account":
-                return {"balances": [{"asset": "USDT", "free": "1000000.00000000", "locked": "0.00000000"}]}
-            case "GET", "klines":
-                return self._klines(int(query.get("startTime", "0")), int(query["limit"]))
-            case "POST", "order":
-                return self._place(query)
-            case "DELETE", "order":
-                return self._cancel(query["origClientOrderId"])
-            case "GET", "order":
-                return self._orders[query["origClientOrderId"]]
-            case _:
-                return []
+        if path == "/api/v3/order":
+            answers = {"POST": self._place, "DELETE": self._cancel, "GET": self._show}
+            return answers[method](query)
+        if path == "/api/v3/klines":
+            return self._klines(int(query.get("startTime", "0")), int(query["limit"]))
+        bodies: dict[str, object] = {
+            "/api/v3/time": {"serverTime": time.time_ns() // 1_000_000},
+            "/api/v3/exchangeInfo": EXCHANGE_INFO,
+            "/api/v3/ticker/24hr": {"symbol": _WIRE, "closeTime": self.begins_ms},
+            "/api/v3/account": {"balances": [{"asset": "USDT", "free": "1000000", "locked": "0"}]},
+        }
+        return bodies.get(path, [])
 
     def _klines(self, start_ms: int, limit: int) -> list[list[object]]:
         first = max(-_HISTORY_BARS, -(-(start_ms - self.begins_ms) // MINUTE_MS)) if start_ms else -1
@@ -111,7 +105,11 @@ class Venue:
         self.report(order, "NEW")
         return order
 
-    def _cancel(self, client_id: str) -> dict[str, object]:
+    def _show(self, query: dict[str, str]) -> dict[str, object]:
+        return self._orders[query["origClientOrderId"]]
+
+    def _cancel(self, query: dict[str, str]) -> dict[str, object]:
+        client_id = query["origClientOrderId"]
         order = self._orders[client_id] = {**self._orders[client_id], "status": "CANCELED"}
         self.report(order, "CANCELED")
         return {**order, "origClientOrderId": client_id, "clientOrderId": f"c{order['orderId']}"}
@@ -176,7 +174,11 @@ class _Connection(asyncio.Protocol):
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
         )
-        (self._venue.streams if path == "/stream" else self._venue.accounts).append(self._transport)
+        if path == "/stream":
+            self._venue.streams.append(self._transport)
+            self._venue.is_heard.set()
+        else:
+            self._venue.accounts.append(self._transport)
 
     def _take_frames(self) -> None:
         while len(self._received) >= 2:
@@ -202,7 +204,7 @@ def _frame(value: object) -> bytes:
     return b"\x81\x7e" + len(text).to_bytes(2, "big") + text
 
 
-_EXCHANGE_INFO = {
+EXCHANGE_INFO = {
     "timezone": "UTC",
     "rateLimits": [
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6_000},

@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks._shared import CLI, emit, environment, quantile, run_verb
-from benchmarks._venue import MINUTE_MS, SYMBOL, Venue, close_of
+from benchmarks._venue import SYMBOL, Venue, close_of
 from tidegate.accounts.repository import load_accounts
 from tidegate.app.loading import signal_key
 from tidegate.app.servers import answers, valkey_command
@@ -39,6 +39,7 @@ _WARM_UP = 50  # orders that are not counted
 _PAUSE_S = 0.005  # between two candles: answers and reports are taken in
 _ORDER_WITHIN_S = 5.0
 _READY_WITHIN_S = 30.0
+_STOP_WITHIN_S = 15.0
 _PREALLOCATED = 8 << 20
 
 
@@ -48,8 +49,15 @@ def main() -> None:
     options.add_argument("--orders", type=int, default=600)
     options.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="on the disk to be measured")
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        asyncio.run(_measure(Path(folder), chosen.orders))
+    with tempfile.TemporaryDirectory(prefix="tidegate-orders-", dir=chosen.folder) as folder:
+        valkey = subprocess.Popen(valkey_command(Path(folder) / "valkey.sock"), stdout=subprocess.DEVNULL)
+        try:
+            while not answers(Path(folder) / "valkey.sock"):
+                time.sleep(_PAUSE_S)
+            asyncio.run(_measure(Path(folder), chosen.orders))
+        finally:
+            valkey.terminate()
+            valkey.wait()
 
 
 async def _measure(folder: Path, orders: int) -> None:
@@ -62,9 +70,6 @@ async def _measure(folder: Path, orders: int) -> None:
     }
     await asyncio.to_thread(run_verb, "db", "upgrade", folder=folder, **settings)
     durability = await _add_bot(folder / "tidegate.db")
-    valkey = subprocess.Popen(valkey_command(folder / "valkey.sock"), stdout=subprocess.DEVNULL)
-    while not answers(folder / "valkey.sock"):
-        await asyncio.sleep(0.02)
     command = [*CLI, "--supervised", "engine"]  # it ends when we do
     with (folder / "engine.log").open("w") as log:
         engine = await asyncio.create_subprocess_exec(
@@ -89,9 +94,11 @@ async def _measure(folder: Path, orders: int) -> None:
     finally:
         with contextlib.suppress(ProcessLookupError):
             engine.send_signal(signal.SIGINT)
-        await engine.wait()
-        valkey.terminate()
-        valkey.wait()
+        try:
+            async with asyncio.timeout(_STOP_WITHIN_S):
+                await engine.wait()
+        except TimeoutError:
+            engine.kill()
     _tell(figures, durability)
 
 
@@ -121,8 +128,7 @@ async def _trade(venue: Venue, folder: Path, orders: int) -> dict[str, list[floa
     """Microseconds of each measured order, and of the limits beside it."""
     limit = Limit(folder)
     figures: dict[str, list[float]] = {"order": [], "limit": [], "fdatasync": []}
-    while not venue.streams:
-        await asyncio.sleep(_PAUSE_S)
+    await venue.is_heard.wait()
     for number in range(2 * (orders + _WARM_UP)):
         await asyncio.sleep(_PAUSE_S)
         frame = venue.kline_frame(number)
@@ -235,5 +241,4 @@ def _tell(figures: dict[str, list[float]], durability: str) -> None:
 
 
 if __name__ == "__main__":
-    assert MINUTE_MS == 60_000
     main()

@@ -33,7 +33,22 @@ NOT_EXECUTED = "execution.not_executed"
 NOT_SENT = "execution.not_sent"
 _DAY_US = 86_400_000_000
 # The request never met the matching engine, so the order itself may be as good as ever.
-_PASSING = frozenset({NOT_EXECUTED, NOT_SENT, "venue.unreachable", "venue.throttled"})
+_PASSING = frozenset(
+    {
+        NOT_EXECUTED,
+        NOT_SENT,
+        "venue.unreachable",
+        "venue.throttled",
+        "venue.clock_skewed",
+        "venue.market_closed",
+        "venue.not_authorised",
+    }
+)
+
+
+def day_of(at: int) -> int:
+    """The UTC day of a time in µs, counted from the epoch."""
+    return at // _DAY_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +102,7 @@ class Account:
     @property
     def day(self) -> int:
         """The UTC day of market time, counted from the epoch."""
-        return self.at // _DAY_US
+        return day_of(self.at)
 
     def begin(self, at: int, trace_id: TraceId) -> None:
         """A stimulus starts: its market time and its story are those of all that follows."""
@@ -102,7 +117,9 @@ class Account:
                 case OrderFilled():
                     self._book(fact)
                 case OrderCancelled() | OrderExpired() | OrderRejected():
-                    self._release(self.execution.orders.get(fact.client_order_id))
+                    order = self.execution.orders.get(fact.client_order_id)
+                    self._release(order)
+                    self._pause_or_abandon(order)
                 case TradeClosed():
                     self._close_trade(fact)
                 case _:
@@ -126,7 +143,7 @@ class Account:
         if code in _PASSING:
             self.positions.postpone(self.position_of(order), self.wall_now)
         else:
-            self.positions.refused(self.position_of(order), order, detail, self.wall_now)
+            self.positions.refused(self.position_of(order), detail, self.wall_now, is_protective=order.is_protective)
 
     def accepted(self, order: Order) -> None:
         """The venue took an order; a protective one ends the series of refusals."""
@@ -167,15 +184,27 @@ class Account:
             self._release(order)
         self.post(self.positions.book(fill, order, self.around.instruments[fill.symbol]))
 
+    def _pause_or_abandon(self, ended: Order) -> None:
+        """A closing order that nobody met is not repeated at once; an exit of what never came is over."""
+        position = self.position_of(ended)
+        if position.trade_id is not None and ended.intent.purpose is OrderPurpose.EXIT:
+            self.positions.postpone(position, self.wall_now)
+        elif position.trade_id is None and position.exit_reason and not self.live_orders_of(position):
+            self.positions.exit(position, "")
+            self._stop_flat_bot(position.bot_id, ended.trace_id)
+
     def _release(self, order: Order) -> None:
         """Give back what is left of a hold once no live order needs it."""
         if not self.execution.orders.holders(order.hold_key):
             self.post_transfers(self.books.release(order.hold_key, self.at), order.trace_id)
 
     def _close_trade(self, trade: TradeClosed) -> None:
-        day = trade.occurred_at // _DAY_US
+        day = day_of(trade.occurred_at)
         self.realized_by_day[day] = self.realized_by_day.get(day, ZERO) + trade.realized_pnl
-        bot = next((bot for bot in self.bots.all() if bot.bot_id == trade.bot_id), None)
+        self._stop_flat_bot(trade.bot_id, trade.trace_id)
+
+    def _stop_flat_bot(self, bot_id: BotId | None, trace_id: TraceId) -> None:
+        bot = next((bot for bot in self.bots.all() if bot.bot_id == bot_id), None)
         if bot is not None and bot.state is BotState.STOPPING:
             bot.move(BotState.STOPPED, "its position is closed")
-            self.bot_changed(bot, trade.trace_id)
+            self.bot_changed(bot, trace_id)

@@ -1,7 +1,11 @@
 """What an account makes of the venue's answers and of its private stream."""
 
+from collections.abc import Sequence
+
 from tidegate.app.account import NOT_EXECUTED, Account
-from tidegate.app.courier import CallAnswered, NoAnswer, OrderAnswer
+from tidegate.app.courier import CallAnswered, NoAnswer, OpenOrders, OrderAnswer
+from tidegate.domain.instruments import split_symbol
+from tidegate.domain.money import ZERO
 from tidegate.domain.orders import (
     AccountEvent,
     BalanceReport,
@@ -11,10 +15,12 @@ from tidegate.domain.orders import (
     OutcomeUnknown,
     Placed,
     Refused,
+    Side,
+    StreamLost,
     StreamReset,
     TapeMark,
 )
-from tidegate.execution.model import CancelAtVenue, FetchOrder, Order, PlaceOco, PlaceOrder
+from tidegate.execution.model import CancelAtVenue, FetchOpenOrders, FetchOrder, Order, PlaceOco, PlaceOrder
 
 ORDER_NOT_OPEN = "venue.order_not_open"  # the matching engine has no such order to cancel
 
@@ -28,8 +34,12 @@ def take_event(account: Account, event: AccountEvent) -> None:
             _take_fill(account, event, "stream")
         case StreamReset():
             account.is_stream_up = True
-            for order in account.execution.orders.live():
-                account.execution.ask(order)
+            live = account.execution.orders.live()
+            account.monitor.lose_sight(live)
+            if live:
+                account.execution.ask_all()
+        case StreamLost():
+            account.is_stream_up = False
         case BalanceReport() | TapeMark():
             pass
 
@@ -46,22 +56,26 @@ def take_answer(account: Account, answered: CallAnswered, wall_now: int) -> None
             _take_cancel(account, account.execution.orders.get(order_id), answered, wall_now)
         case FetchOrder(client_order_id=order_id):
             _take_look(account, account.execution.orders.get(order_id), answered)
+        case FetchOpenOrders() if isinstance(answered.answer, OpenOrders):
+            _take_open_orders(account, answered.answer)
+        case FetchOpenOrders():
+            pass  # the monitor looks at each of them
 
 
 def _take_placement(account: Account, orders: list[Order], answered: CallAnswered) -> None:
     account.begin(orders[0].submitted_at, orders[0].trace_id)
     match answered.answer:
         case Placed() as placed:
-            _take_placed(account, placed)
             for order in orders:
                 account.accepted(order)
+            _take_placed(account, placed)
         case Refused(code=code, detail=detail):
             for order in orders:
                 account.reject(order, code, detail, "answer")
         case OutcomeUnknown(detail=detail):
             for order in orders:
                 account.post(account.execution.doubt(order, detail, account.at))
-        case OrderAnswer() | NoAnswer():
+        case OrderAnswer() | OpenOrders() | NoAnswer():
             raise AssertionError("a placement is not a look-up")
 
 
@@ -75,16 +89,31 @@ def _take_cancel(account: Account, order: Order, answered: CallAnswered, wall_no
         case Refused() | OutcomeUnknown():
             # A race, most often with a fill: what became of the order is asked, never assumed.
             account.execution.ask(order)
-        case OrderAnswer() | NoAnswer():
+        case OrderAnswer() | OpenOrders() | NoAnswer():
             raise AssertionError("a cancel is not a look-up")
+
+
+def _take_open_orders(account: Account, answer: OpenOrders) -> None:
+    """What is open with the fills that we know is as we know it; everything else is looked at by itself."""
+    by_id = {report.client_order_id: report for report in answer.reports}
+    for order in account.monitor.unseen(account.execution.orders.live()):
+        report = by_id.get(order.client_order_id)
+        if report is not None and report.filled_quantity == order.filled_quantity:
+            account.monitor.see(order)
+            _take_report(account, report, "look")
+        else:
+            account.execution.ask(order)
 
 
 def _take_look(account: Account, order: Order, answered: CallAnswered) -> None:
     account.begin(order.submitted_at, order.trace_id)
+    if isinstance(answered.answer, OrderAnswer):
+        account.monitor.see(order)
     match answered.answer:
-        case OrderAnswer(report=None):
-            is_proven = order.status is OrderStatus.UNKNOWN and account.monitor.found_nothing(order)
-            if is_proven:
+        case OrderAnswer(report=None, balances=balances):
+            if order.status is not OrderStatus.UNKNOWN or _has_moved(account, order, balances):
+                return  # a venue that has the money of an order had the order, whatever its look-ups say
+            if account.monitor.found_nothing(order):
                 account.reject(order, NOT_EXECUTED, "the venue never had this order", "monitor")
         case OrderAnswer(report=OrderReport() as report, fills=fills):
             for fill in fills:
@@ -92,6 +121,16 @@ def _take_look(account: Account, order: Order, answered: CallAnswered) -> None:
             _take_report(account, report, "look")
         case _:
             pass  # the monitor asks again
+
+
+def _has_moved(account: Account, order: Order, balances: Sequence[BalanceReport]) -> bool:
+    """Whether the venue holds more of what the order buys and less of what it pays with than we have booked."""
+    at_venue = {balance.asset: balance.free + balance.held for balance in balances}
+    base, quote = split_symbol(order.intent.symbol)
+    got, paid = (base, quote) if order.intent.side is Side.BUY else (quote, base)
+    books = account.books
+    more, less = (at_venue.get(asset, ZERO) - books.free(asset) - books.held(asset) for asset in (got, paid))
+    return more > 0 > less
 
 
 def _take_placed(account: Account, placed: Placed) -> None:

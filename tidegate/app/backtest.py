@@ -132,7 +132,7 @@ class Backtest:
         """Everything that happens is the result."""
         self.facts.extend(committed.facts)
 
-    async def meet(self, bot: Bot) -> None:
+    def meet(self, bot: Bot) -> None:
         """All bots of a backtest are there from the start."""
 
     async def load(self, account_id: AccountId) -> Account:

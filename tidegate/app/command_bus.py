@@ -3,15 +3,17 @@
 import asyncio
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from sqlalchemy import select
 
+from tidegate.app.channels import DECISIONS, commands_stream_of
 from tidegate.domain.errors import Conflict, Invalid, NotFound, TidegateError
-from tidegate.domain.ids import CommandId, shard_of
+from tidegate.domain.ids import CommandId
 from tidegate.domain.messages import Request, encode, from_json
 from tidegate.kit.bus import Bus
+from tidegate.kit.clock import Clock
 from tidegate.kit.db import Database, inbox
 
-DECISIONS_CHANNEL = "decisions"
 DECISION_S = 2.0
 _DONE, _REFUSED = "done", "refused"
 _COMMANDS_KEPT = 100_000
@@ -32,7 +34,10 @@ class Decision:
 class CommandBus:
     """One for a process; `run` listens for decisions, and what it misses stands in the inbox."""
 
-    def __init__(self, bus: Bus, database: Database, *, shards: int, decision_s: float = DECISION_S) -> None:
+    def __init__(
+        self, bus: Bus, database: Database, clock: Clock, *, shards: int, decision_s: float = DECISION_S
+    ) -> None:
+        self._clock = clock
         self._bus = bus
         self._database = database
         self._shards = shards
@@ -41,7 +46,7 @@ class CommandBus:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        async for notice in self._bus.listen(DECISIONS_CHANNEL):
+        async for notice in self._bus.listen(DECISIONS):
             decision = from_json(notice, Decision)
             waiting = self._waiting.get(decision.command_id)
             if waiting is not None and not waiting.done():
@@ -62,9 +67,9 @@ class CommandBus:
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._waiting[command.command_id] = answer
         try:
-            await self._bus.publish(
-                f"commands:{shard_of(command.account_id, self._shards)}", [encode(command)], maxlen=_COMMANDS_KEPT
-            )
+            stream = commands_stream_of(command.account_id, self._shards)
+            sent = replace(command, sent_at=self._clock.now_us())
+            await self._bus.publish(stream, [encode(sent)], maxlen=_COMMANDS_KEPT)
             async with asyncio.timeout(self._decision_s):
                 return await answer
         except TimeoutError:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from tidegate.app.account import Account
-from tidegate.app.gate import propose, propose_order
+from tidegate.app.gate import leave, propose, propose_order
 from tidegate.app.views import leg_view
 from tidegate.bots.model import Bot, ExitPosition, Proposal, StopPositions, WithdrawEntry
 from tidegate.bots.service import pause, start, stop
-from tidegate.domain.errors import Invalid, TidegateError
+from tidegate.domain.errors import Conflict, Invalid, TidegateError
 from tidegate.domain.ids import ClientOrderId, CommandId
 from tidegate.domain.messages import (
     CancelOrder,
@@ -24,6 +24,8 @@ from tidegate.domain.messages import (
 from tidegate.domain.orders import OrderPurpose
 from tidegate.risk.model import Switch
 
+_AGE_US_MAX = 60_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -38,12 +40,17 @@ class Outcome:
 
 def obey(account: Account, request: Request) -> Outcome:
     """Carry a command out; whatever it changes is in the account's facts, rows and calls."""
+    if isinstance(request, SubmitOrder | StartBot) and _is_too_old(request, account.wall_now):
+        return Outcome(request.command_id, "refused", "commands.too_old", "It was asked too long ago; ask again.")
     try:
         match request:
             case SubmitOrder():
                 return _submit(account, request)
             case CancelOrder(client_order_id=order_id):
-                account.execution.cancel(account.execution.orders.get(order_id))
+                order = account.execution.orders.get(order_id)
+                if not order.is_live:
+                    raise Conflict(f"The order is {order.status} already.", code="execution.order_not_open")
+                account.execution.cancel(order)
             case SetKillSwitch():
                 _set_kill_switch(account, request)
             case StartBot(bot_id=bot_id) | PauseBot(bot_id=bot_id) | StopBot(bot_id=bot_id) | ForceExit(bot_id=bot_id):
@@ -51,6 +58,11 @@ def obey(account: Account, request: Request) -> Outcome:
     except TidegateError as error:
         return Outcome(request.command_id, "refused", error.code, str(error))
     return Outcome(request.command_id, "done")
+
+
+def _is_too_old(request: Request, now: int) -> bool:
+    """Whether what would trade was asked for in another market: the engine was away meanwhile."""
+    return bool(request.sent_at) and now - request.sent_at > _AGE_US_MAX
 
 
 def _submit(account: Account, request: SubmitOrder) -> Outcome:
@@ -114,6 +126,8 @@ def _set_kill_switch(account: Account, request: SetKillSwitch) -> None:
     for order in account.execution.orders.live():
         if order.intent.purpose is OrderPurpose.ENTRY:
             account.execution.cancel(order)
+            if request.flatten:
+                leave(account, order.intent.bot_id, order.intent.symbol, "kill switch")
     if request.flatten:
         for position in account.positions.running():
             account.positions.exit(position, "kill switch")

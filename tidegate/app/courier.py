@@ -9,9 +9,9 @@ from typing import Protocol
 from tidegate.app.account import NOT_SENT
 from tidegate.domain.errors import TidegateError
 from tidegate.domain.ids import AccountId
-from tidegate.domain.orders import FillReport, OrderPurpose, OrderReport, PlaceAnswer, Refused
+from tidegate.domain.orders import BalanceReport, FillReport, OrderPurpose, OrderReport, PlaceAnswer, Refused
 from tidegate.domain.ports import Venue
-from tidegate.execution.model import CancelAtVenue, FetchOrder, PlaceOco, PlaceOrder, VenueCall
+from tidegate.execution.model import CancelAtVenue, FetchOpenOrders, FetchOrder, PlaceOco, PlaceOrder, VenueCall
 from tidegate.kit.crash import CrashKind, CrashPoint, crash_point
 
 
@@ -21,6 +21,14 @@ class OrderAnswer:
 
     report: OrderReport | None
     fills: tuple[FillReport, ...] = ()
+    balances: tuple[BalanceReport, ...] = ()  # of the account, where there is no report
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrders:
+    """What the venue had open when it was asked."""
+
+    reports: tuple[OrderReport, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class NoAnswer:
 
 _LEAVE_SHARE = 5  # a placement leaves in the first fifth of its fence; the rest is for the way and the venue
 
-Answer = PlaceAnswer | OrderAnswer | NoAnswer
+Answer = PlaceAnswer | OrderAnswer | OpenOrders | NoAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ def kind_of(call: VenueCall) -> CrashKind:
             return CrashKind.STOP
         case CancelAtVenue():
             return CrashKind.CANCEL
-        case FetchOrder():
+        case FetchOrder() | FetchOpenOrders():
             return CrashKind.LOOK
 
 
@@ -90,8 +98,13 @@ async def _asked(venue: Venue, call: VenueCall) -> Answer:
             try:
                 report = await venue.order(symbol, order_id)
                 if report is None:
-                    return OrderAnswer(None)
+                    return OrderAnswer(None, balances=tuple(await venue.balances()))
                 return OrderAnswer(report, tuple(await venue.order_fills(symbol, report.venue_order_id)))
+            except TidegateError as error:
+                return NoAnswer(str(error))
+        case FetchOpenOrders():
+            try:
+                return OpenOrders(tuple(await venue.open_orders()))
             except TidegateError as error:
                 return NoAnswer(str(error))
 

@@ -7,6 +7,7 @@ A stimulus is anything from outside: a market message, a signal of another proce
 a call, a command, a tick. One is handled after the other; the cascade never waits, only its commit does.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -101,8 +102,8 @@ class Keeper(Protocol):
         """Build an account from what is committed and let the engine adopt it."""
         ...
 
-    async def meet(self, bot: Bot) -> None:
-        """A bot begins to listen."""
+    def meet(self, bot: Bot) -> None:
+        """A bot begins to listen; met again it changes nothing. Never waits: candles may be on their way through us."""
         ...
 
     async def committed(self, committed: Committed) -> None:
@@ -135,6 +136,7 @@ class Engine:
         self._shards = shards
         self._waiting: deque[Stimulus] = deque()
         self._is_handling = False
+        self._is_over = False
         self._sequences: dict[AccountId, int] = {}
 
     def adopt(self, account: Account, sequence: int) -> None:
@@ -143,7 +145,9 @@ class Engine:
         self._sequences[account.account_id] = sequence
 
     async def offer(self, stimulus: Stimulus) -> None:
-        """Handle a stimulus now, or right after those that wait already."""
+        """Handle a stimulus now, or right after those that wait already; after a cancelled one there are no others."""
+        if self._is_over:
+            return
         self._waiting.append(stimulus)
         if self._is_handling:
             return
@@ -151,6 +155,10 @@ class Engine:
         try:
             while self._waiting:
                 await self._handle(self._waiting.popleft())
+        except asyncio.CancelledError:
+            # Memory is ahead of the database now, and nothing may be written on top of it.
+            self._is_over = True
+            raise
         finally:
             self._is_handling = False
 
@@ -222,11 +230,12 @@ class Engine:
     async def _recall_named(self, account: Account, command: Command) -> None:
         """Load what a command names and this engine has not met yet: a new bot, a finished order."""
         match command:
-            case StartBot(bot_id=bot_id) if all(bot.bot_id != bot_id for bot in account.bots.all()):
-                bot = await load_bot(self._store, bot_id, account.account_id, signal_key)
-                if bot is not None:
+            case StartBot(bot_id=bot_id) | PauseBot(bot_id=bot_id) | StopBot(bot_id=bot_id) | ForceExit(bot_id=bot_id):
+                bot = next((bot for bot in account.bots.all() if bot.bot_id == bot_id), None)
+                if bot is None and (bot := await load_bot(self._store, bot_id, account.account_id, signal_key)):
                     account.bots.add(bot)
-                    await self._keeper.meet(bot)
+                if bot is not None and isinstance(command, StartBot):
+                    self._keeper.meet(bot)
             case SubmitOrder(intent=intent) if not account.execution.has(intent):
                 await self._recall(account, account.execution.id_of(intent))
             case _:

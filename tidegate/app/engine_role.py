@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from tidegate.accounts.model import TradingAccount
 from tidegate.app.account import Account, Surroundings
+from tidegate.app.channels import COMMITTED, DECISIONS, commands_stream
 from tidegate.app.courier import CallAnswered, ConcurrentCourier, SerialCourier
 from tidegate.app.engine import AccountNews, Committed, Engine, Opened, Tick
 from tidegate.app.loading import Origin, differences, load, open_books, spec_of
@@ -39,8 +41,6 @@ COMMANDS_BLOCK_MS = 500
 _COMPARE_S_MAX = 5.0  # between looks at the venue's balances, while they are not ours
 _HEARD_MAX = 1_000  # more than any ready strategy needs to settle
 STOP_S = 10.0  # how long calls under way may finish
-COMMITTED_CHANNEL = "committed"
-DECISIONS_CHANNEL = "decisions"
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ class EngineParts:
     instruments: Mapping[str, Instrument]
     market_now: Callable[[], int]  # µs
     acknowledge: Callable[[int], Awaitable[None]] | None  # in lockstep only
-    want: Callable[[Sequence[Series]], Awaitable[None]]  # ask whoever runs the ingest for candles
+    want: Callable[[Sequence[Series]], Coroutine[None, None, None]]  # ask whoever runs the ingest for candles
     holder: str  # a fresh name for each start
     is_alone: bool  # nobody else can be at this database: a dead predecessor's leases need not run out
 
@@ -114,13 +114,18 @@ class EngineRole:
         work = {
             "leases": self._renew(),
             "ticks": self._tick(),
-            "commands": self._read_commands(),
             "news": self._tell(),
             **{f"events:{account_id}": self._listen(account_id) for account_id in self.engine.accounts},
         }
         background = [self._tasks.create_task(each, name=name) for name, each in work.items()]
-        for account in list(self.engine.accounts.values()):
-            await self._reconcile(account)
+        reconciling = [
+            self._tasks.create_task(self._reconcile(account), name=f"reconcile:{account.account_id}")
+            for account in self.engine.accounts.values()
+        ]
+        background += reconciling
+        if reconciling:  # an account whose books differ keeps its own entries waiting, and nobody else
+            await asyncio.wait(reconciling, timeout=parts.settings.fence_ms / 1_000 + STOP_S)
+        background.append(self._tasks.create_task(self._read_commands(), name="commands"))
         try:
             yield
         finally:
@@ -218,15 +223,15 @@ class EngineRole:
         self.engine.adopt(account, sequence)
         for bot in account.bots.all():
             if bot.state is not BotState.STOPPED:
-                await self.meet(bot)
+                self.meet(bot)
         return account
 
-    async def meet(self, bot: Bot) -> None:
+    def meet(self, bot: Bot) -> None:
         """A bot starts to listen: its signal is computed from now on, warm if its candles are known already."""
         spec = spec_of(bot.config)
         if self._signals.require(spec):
             self._signals.warm_up(self._heard.get((spec.symbol, spec.timeframe), ()), spec)
-            await self._parts.want([Series(spec.symbol, spec.timeframe)])
+            self._tasks.create_task(self._parts.want([Series(spec.symbol, spec.timeframe)]), name=f"want:{spec.key}")
 
     async def _reconcile(self, account: Account) -> None:
         """Ask what became of everything in doubt, then compare the books; until they agree nothing enters."""
@@ -237,14 +242,12 @@ class EngineRole:
         while True:
             await self.engine.offer(Tick())
             await self._courier.drain()
-            if not any(_is_in_doubt(order) for order in account.execution.orders.live()):
-                found = differences(account, await venue.balances())
-                if not found:
-                    account.hindrance = None
+            if not _has_doubts(account):
+                account.hindrance = await _hindrance(account, venue)
+                if account.hindrance is None:
                     _log.info("engine.account_reconciled", account_id=account.account_id)
                     return
-                account.hindrance = f"The books differ from the venue: {', '.join(found)}."
-                _log.warning("engine.books_differ", account_id=account.account_id, differences=found)
+                _log.warning("engine.not_reconciled", account_id=account.account_id, reason=account.hindrance)
                 pause_s = min(pause_s * 2, _COMPARE_S_MAX)
             await asyncio.sleep(pause_s)
 
@@ -267,11 +270,15 @@ class EngineRole:
 
     async def _read_commands(self) -> None:
         """Every command of our shards, from the oldest that is kept: the inbox says which were obeyed."""
-        cursors = {f"commands:{shard}": FROM_START for shard in self.engine.fences}
+        cursors = {commands_stream(shard): FROM_START for shard in self.engine.fences}
         while True:
             for entry in await self._parts.bus.read(cursors, COMMANDS_BLOCK_MS):
                 cursors[entry.stream] = entry.id
-                command = decode(entry.payload)
+                try:
+                    command = decode(entry.payload)
+                except msgspec.ValidationError as error:
+                    _log.error("engine.command_unreadable", stream=entry.stream, id=entry.id, reason=str(error))
+                    continue
                 if isinstance(command, Command) and command.account_id in self.engine.accounts:
                     await self.engine.offer(command)
 
@@ -293,10 +300,10 @@ class EngineRole:
             try:
                 await self._publish_signals(signals)
                 if any(committed.facts for committed in commits):
-                    await self._parts.bus.notify(COMMITTED_CHANNEL, b"")
+                    await self._parts.bus.notify(COMMITTED, b"")
                 for committed in commits:
                     if committed.outcome is not None:
-                        await self._parts.bus.notify(DECISIONS_CHANNEL, to_json(committed.outcome))
+                        await self._parts.bus.notify(DECISIONS, to_json(committed.outcome))
             except Unavailable as error:
                 _log.warning("engine.untold", signals=len(signals), commits=len(commits), reason=str(error))
 
@@ -306,6 +313,20 @@ class EngineRole:
             streams.setdefault(signals_stream(signal.symbol, signal.timeframe), []).append(encode(signal))
         for stream, payloads in streams.items():
             await self._parts.bus.publish(stream, payloads)
+
+
+async def _hindrance(account: Account, venue: Venue) -> str | None:
+    """Why nothing may enter yet; None when our books are the venue's."""
+    try:
+        found = differences(account, await venue.balances())
+    except Unavailable as error:
+        return f"The venue does not tell its balances: {error}"
+    return f"The books differ from the venue: {', '.join(found)}." if found else None
+
+
+def _has_doubts(account: Account) -> bool:
+    live = account.execution.orders.live()
+    return bool(account.monitor.unseen(live)) or any(_is_in_doubt(order) for order in live)
 
 
 def _is_in_doubt(order: Order) -> bool:

@@ -1,8 +1,11 @@
 """The gate: what somebody wants becomes, past risk and ledger, an order that awaits its commit, or a denial."""
 
+from decimal import Decimal
+
 from tidegate.app.account import Account
 from tidegate.app.views import HOLD_MARGIN, leg_view, risk_view
 from tidegate.bots.model import Bot, ExitPosition, Proposal, WithdrawEntry
+from tidegate.domain.ids import BotId
 from tidegate.domain.instruments import InstrumentStatus
 from tidegate.domain.messages import (
     BarEvaluated,
@@ -11,7 +14,7 @@ from tidegate.domain.messages import (
     OrderProposed,
     Signal,
 )
-from tidegate.domain.money import ZERO, Money, ceil_to
+from tidegate.domain.money import ZERO, Money, ceil_to, plain
 from tidegate.domain.orders import OrderIntent, OrderPurpose, Side
 from tidegate.execution.brackets import Close, Protect, Step, Withdraw, next_steps
 from tidegate.execution.model import resting_price
@@ -19,6 +22,8 @@ from tidegate.execution.positions import Position
 from tidegate.ledger.model import Shortage
 from tidegate.risk.model import Denial, first_denial
 
+# What is denied for these may be allowed a moment later.
+_PASSING = frozenset({"risk.instrument_unknown", "risk.instrument_not_trading", "risk.mark_price_unknown"})
 _STEPS_MAX = 16  # a bracket settles in three; more is a fault of ours
 
 
@@ -41,7 +46,7 @@ def propose(account: Account, proposal: Proposal, bot: Bot) -> None:
         case WithdrawEntry(client_order_id=order_id):
             account.execution.cancel(account.execution.orders.get(order_id))
         case ExitPosition(reason=reason):
-            account.positions.exit(account.positions.get((bot.bot_id, bot.config.symbol)), reason)
+            leave(account, bot.bot_id, bot.config.symbol, reason)
 
 
 def propose_order(account: Account, proposed: OrderProposed) -> Denial | None:
@@ -56,6 +61,13 @@ def propose_order(account: Account, proposed: OrderProposed) -> Denial | None:
     )
     account.facts.append(submitted)
     return None
+
+
+def leave(account: Account, bot_id: BotId | None, symbol: str, reason: str) -> None:
+    """Close what is held of a symbol, and what an entry under way may still bring."""
+    position = account.positions.get((bot_id, symbol))
+    if position.trade_id is not None or account.live_orders_of(position):
+        account.positions.exit(position, reason)
 
 
 def converge(account: Account) -> None:
@@ -87,8 +99,10 @@ def _take_step(account: Account, position: Position, step: Step) -> Denial | Non
             denial = propose_order(account, _proposed(account, closing, position.exit_reason))
         case Protect():
             denial = _protect(account, position, step)
-    if denial is not None:
+    if denial is not None and denial.code in _PASSING:
         account.positions.postpone(position, account.wall_now)
+    elif denial is not None:
+        account.positions.refused(position, denial.detail, account.wall_now, is_protective=isinstance(step, Protect))
     return denial
 
 
@@ -160,8 +174,22 @@ def _objection(account: Account, intent: OrderIntent) -> Denial | None:
     price = resting_price(intent) or account.around.marks.price(intent.symbol)
     if price is None:
         return Denial("risk.mark_price_unknown", f"Denied because the mark price of {intent.symbol} is not known.")
-    sentence = instrument.objection(intent.quantity, intent.limit_price, intent.quantity * price)
-    return None if sentence is None else Denial("risk.instrument_rule", f"{sentence}.")
+    for each in (intent.limit_price, intent.stop_price, intent.stop_loss_price, intent.take_profit_price):
+        sentence = instrument.objection(intent.quantity, each, intent.quantity * price)
+        if sentence is not None:
+            return Denial("risk.instrument_rule", f"{sentence}.")
+    return _bracket_objection(intent, price)
+
+
+def _bracket_objection(intent: OrderIntent, price: Decimal) -> Denial | None:
+    """Protection on the wrong side of the entry would close it the moment it opens."""
+    if intent.stop_loss_price is not None and intent.stop_loss_price >= price:
+        detail = f"stop_loss_price must be below {plain(price)}, not {plain(intent.stop_loss_price)}."
+        return Denial("risk.bracket_inverted", detail)
+    if intent.take_profit_price is not None and intent.take_profit_price <= price:
+        detail = f"take_profit_price must be above {plain(price)}, not {plain(intent.take_profit_price)}."
+        return Denial("risk.bracket_inverted", detail)
+    return None
 
 
 def _hold_for(account: Account, intent: OrderIntent) -> Money:

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 from sqlalchemy import select
 
+from tidegate.app.channels import EVENTS
 from tidegate.domain.candles import duration_us
 from tidegate.domain.errors import Invalid, NotFound
 from tidegate.domain.ids import AccountId, TenantId
@@ -39,7 +40,6 @@ from tidegate.market.model import Series
 from tidegate.market.streams import candle_stream
 from tidegate.signals.streams import signals_stream
 
-EVENTS_CHANNEL = "events"
 PRIVATE_CHANNELS = ("orders", "fills", "positions", "bots", "risk")
 RESUMED_MAX = 5_000  # events of one account that one resume returns
 _BLOCK_MS = 100
@@ -225,7 +225,7 @@ class Hub:
 
     async def follow_accounts(self) -> None:
         """Until cancelled: what the relay tells of every account."""
-        async for raw in self._bus.listen(EVENTS_CHANNEL):
+        async for raw in self._bus.listen(EVENTS):
             notice = msgspec.json.decode(raw, type=_Notice)
             account_id = AccountId(notice.account_id)
             known = self._sequences.get(account_id, notice.sequence - 1)

@@ -54,6 +54,7 @@ async def load(store: Store, origin: Origin, around: Surroundings, draw_id: Call
         switch=await load_switch(store, account_id),
     )
     account.realized_by_day = stored.realized_by_day
+    account.monitor.lose_sight(stored.orders)
     for order in stored.orders:
         if order.status is OrderStatus.PENDING:  # it may or may not have been sent
             account.post(execution.doubt(order, "the engine restarted before the answer", order.submitted_at))

@@ -113,14 +113,15 @@ class StepGate:
             await self._acknowledge(position)
 
     async def _play(self) -> None:
+        # All of the step is here now; what our own calls cause while it is played belongs to the next one.
+        told, self._news = self._news, {account_id: [] for account_id in self._news}
+        quotes, self._quotes = self._quotes, {}
         await self._offer(Tick())
         await self._courier.drain()
-        for account_id in sorted(self._news):
-            news, self._news[account_id] = self._news[account_id], []
-            for event in news:
+        for account_id in sorted(told):
+            for event in told[account_id]:
                 await self._offer(AccountNews(account_id, event))
             await self._courier.drain()
-        quotes, self._quotes = self._quotes, {}
         for symbol in sorted(quotes):
             await self._offer(quotes[symbol])
         bars, self._bars = self._bars, []

@@ -76,7 +76,7 @@ def build(parts: ApiParts, on_failure: Callable[[], None] | None = None) -> Api:
     """Everything put together, nothing started; `on_failure` is called when an essential service ends by itself."""
     settings, database = parts.settings, parts.database
     market = MarketReader(parts.bus, parts.candles, parts.source, venue=parts.venue, clock=parts.clock)
-    commands = CommandBus(parts.bus, database, shards=settings.shards, decision_s=parts.decision_s)
+    commands = CommandBus(parts.bus, database, parts.clock, shards=settings.shards, decision_s=parts.decision_s)
     provided = _provided(parts, market, commands)
     hub = Hub(parts.bus, database, _snapshots(provided), venue=parts.venue, clock=parts.clock)
     callers: RequestCallers = provided[RequestCallers]

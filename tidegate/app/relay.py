@@ -8,6 +8,7 @@ import asyncio
 
 from sqlalchemy import and_, or_, select
 
+from tidegate.app.channels import COMMITTED, EVENTS
 from tidegate.domain.ids import AccountId
 from tidegate.kit.bus import Bus
 from tidegate.kit.clock import Clock
@@ -15,8 +16,6 @@ from tidegate.kit.db import Database, Store, WriteSet, event_cursors, event_head
 from tidegate.kit.db.statements import Row
 from tidegate.kit.ids import new_id
 
-EVENTS_CHANNEL = "events"
-COMMITTED_CHANNEL = "committed"
 _CONSUMER = "screens"
 _BATCH = 500
 _LOOK_S = 0.5  # a lost notice costs so much
@@ -79,7 +78,7 @@ class Relay:
             .limit(_BATCH)
         )
         for row in rows:
-            await self._bus.notify(EVENTS_CHANNEL, notice(dict(row)))
+            await self._bus.notify(EVENTS, notice(dict(row)))
         if rows:
             told_to = WriteSet()
             told_to.upsert(event_cursors, consumer=_CONSUMER, account_id=account_id, sequence=rows[-1]["sequence"])
@@ -87,7 +86,7 @@ class Relay:
         return len(rows)
 
     async def _listen(self) -> None:
-        async for _ in self._bus.listen(COMMITTED_CHANNEL):
+        async for _ in self._bus.listen(COMMITTED):
             self._news.set()
 
 

@@ -51,17 +51,19 @@ def risk_view(account: Account, intent: OrderIntent) -> RiskView:
 
 
 def equity(account: Account, quote: str) -> Decimal | None:
-    """Everything the account holds, in quote; None while a price is missing (assets without a market are left out)."""
+    """What the account holds of known worth, in quote; None while the price of a running position is missing."""
     total = ZERO
+    traded = {position.symbol for position in account.positions.running()}
     for asset in {balance.account.asset for balance in account.books.balances()}:
         quantity = account.books.free(asset) + account.books.held(asset)
         if asset == quote:
             total += quantity
         elif quantity and f"{asset}/{quote}" in account.around.instruments:
             mark = account.around.marks.price(f"{asset}/{quote}")
-            if mark is None:
+            if mark is not None:
+                total += quantity * mark
+            elif f"{asset}/{quote}" in traded:
                 return None
-            total += quantity * mark
     return total
 
 
@@ -77,8 +79,8 @@ def day_pnl(account: Account) -> Decimal | None:
 
 
 def _held_quantity(account: Account, intent: OrderIntent) -> Decimal:
-    """What an order may reduce: its own position if it belongs to one, else all of the symbol."""
-    if intent.reduce_only and intent.parent_key is not None:
+    """What an order may reduce: the position of its own bot, or of orders by hand; else all of the symbol."""
+    if intent.reduce_only:
         return account.positions.get((intent.bot_id, intent.symbol)).quantity
     return sum(
         (position.quantity for position in account.positions.running() if position.symbol == intent.symbol), ZERO

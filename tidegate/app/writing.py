@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tidegate.app.account import Account
+from tidegate.app.account import Account, day_of
 from tidegate.app.commands import Outcome
 from tidegate.bots.repository import write_bots, write_decisions
 from tidegate.domain.ids import AccountId
@@ -37,7 +37,8 @@ def write_account(account: Account, sequence: int, write_set: WriteSet) -> Writt
         match fact:
             case TradeClosed():
                 write_trade(fact, write_set)
-                write_daily_pnl(account.account_id, account.realized_by_day, write_set)
+                day = day_of(fact.occurred_at)
+                write_daily_pnl(account.account_id, {day: account.realized_by_day[day]}, write_set)
             case KillSwitchSet():
                 write_switch(write_set, account.account_id, account.switch)
             case _:

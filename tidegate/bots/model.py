@@ -75,7 +75,7 @@ class BotConfig:
         if not self.name.strip():
             raise Invalid("name must not be empty.", code="bots.config_invalid")
         for name, value in (("stop_loss_pct", self.stop_loss_pct), ("take_profit_pct", self.take_profit_pct)):
-            if value is not None and value <= 0:
+            if value is not None and (not value.is_finite() or value <= 0):
                 raise Invalid(f"{name} must be above 0 percent, or null for none.", code="bots.config_invalid")
         if self.stop_loss_pct is not None and self.stop_loss_pct >= _PCT_MAX:
             raise Invalid("stop_loss_pct must be below 100 percent.", code="bots.config_invalid")

@@ -28,9 +28,11 @@ from tidegate.domain.messages import (
 )
 from tidegate.domain.money import ZERO
 from tidegate.domain.orders import OrderIntent, OrderPurpose, OrderType, Side
+from tidegate.strategies.arming import Phase
 from tidegate.strategies.sizing import Entry, size
 
 _PCT = Decimal(100)
+_ARMED = Phase.ARMED.value
 View = Callable[[Bot], LegView]
 
 
@@ -83,7 +85,7 @@ class Bots:
         """What every bot that listens makes of a signal; only an armed, triggered or disarmed one moves anything."""
         decisions = []
         for bot in self._listeners.get(signal.signal_key, ()):
-            if bot.state is BotState.STOPPED or isinstance(signal, BarEvaluated):
+            if bot.state is BotState.STOPPED:
                 continue
             decision = _decide(bot, signal, view(bot))
             if decision.verdict:
@@ -129,7 +131,7 @@ def pause(bot: Bot, view: LegView) -> list[Proposal]:
 def stop(bot: Bot, positions: StopPositions, view: LegView) -> list[Proposal]:
     """End the bot; with `close` it is stopping until its position is flat."""
     withdrawals: list[Proposal] = [WithdrawEntry(order_id) for order_id in view.entry_order_ids]
-    if positions is StopPositions.CLOSE and view.position_quantity > 0:
+    if positions is StopPositions.CLOSE and (view.position_quantity > 0 or view.entry_order_ids):
         bot.move(BotState.STOPPING, "closing its position")
         return [*withdrawals, ExitPosition("bot stopped")]
     bot.move(BotState.STOPPED, "stopped")
@@ -165,6 +167,12 @@ def _decide(bot: Bot, signal: Signal, view: LegView) -> Decision:
         case SignalDisarmed() if view.entry_order_ids:
             withdrawals = tuple(WithdrawEntry(order_id) for order_id in view.entry_order_ids)
             return Decision(bot, withdrawals, f"entry withdrawn: {signal.reason}")
+        case BarEvaluated(phase=phase) if (
+            bot.config.entry is EntryKind.STOP and phase != _ARMED and view.entry_order_ids
+        ):
+            # The disarming may have been missed: by an engine that was down, or on a stream that was cut.
+            withdrawals = tuple(WithdrawEntry(order_id) for order_id in view.entry_order_ids)
+            return Decision(bot, withdrawals, f"entry withdrawn: the set-up is {phase}")
         case _:
             return Decision(bot)
 

@@ -296,6 +296,7 @@ class Command(Message, frozen=True, kw_only=True):
 
     command_id: CommandId
     account_id: AccountId
+    sent_at: int = 0  # µs, wall time; what would trade is refused when it comes too late
 
 
 class SubmitOrder(Command, frozen=True, tag="execution.submit_order.v1"):

@@ -172,6 +172,11 @@ class StreamReset:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamLost:
+    """The account stream is gone for now: open orders must be asked about until it begins anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class TapeMark:
     """Lockstep only: everything the account stream had to say up to this position has been said."""
 
@@ -202,4 +207,4 @@ class OutcomeUnknown:
 
 
 PlaceAnswer = Placed | Refused | OutcomeUnknown
-AccountEvent = OrderReport | FillReport | BalanceReport | StreamReset | TapeMark
+AccountEvent = OrderReport | FillReport | BalanceReport | StreamReset | StreamLost | TapeMark

@@ -109,7 +109,7 @@ class AccountEvents(Protocol):
     """The account's private stream."""
 
     def events(self) -> AsyncIterator[AccountEvent]:
-        """Reports as they happen, `StreamReset` first and after each reconnect; no promise of order or of once."""
+        """Reports as they happen, `StreamReset` first and after each `StreamLost`; no promise of order or of once."""
         ...
 
 

@@ -5,7 +5,7 @@ outcome is unknown or a cancel is under way, so that total exits never exceed th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tidegate.domain.ids import ClientOrderId
@@ -16,7 +16,7 @@ from tidegate.execution.model import Order
 from tidegate.execution.positions import Position
 
 _SETTLING = frozenset({OrderStatus.PENDING, OrderStatus.UNKNOWN})
-_RESTING_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_LIMIT_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,15 @@ def next_steps(
         return []
     entries = [order for order in live if order.intent.purpose is OrderPurpose.ENTRY]
     protection = [order for order in live if order.is_protective]
-    if any(order.intent.purpose is OrderPurpose.EXIT for order in live):
+    exits = [order for order in live if order.intent.purpose is OrderPurpose.EXIT]
+    if any(not _may_rest(order) for order in exits):
         return []
-    sellable = sellable_quantity(position, instrument, mark_price)
+    promised = sum((order.open_quantity for order in exits), ZERO)
+    unpromised = replace(position, quantity=position.quantity - promised)
+    sellable = sellable_quantity(unpromised, instrument, mark_price)
     if position.exit_reason:
-        return _way_out(sellable, entries, protection)
+        at_once = min(sellable, instrument.market_quantity_max or sellable)
+        return _way_out(at_once, [*entries, *exits], protection)
     if any(not _may_rest(order) for order in entries):
         return []
     return _protection(position, sellable, protection)
@@ -97,5 +101,7 @@ def _one_per_list(orders: Sequence[Order]) -> list[Order]:
 
 
 def _may_rest(order: Order) -> bool:
-    """Whether the order can stay partially filled for long; the others settle by themselves at once."""
-    return order.intent.type in _RESTING_TYPES and order.intent.time_in_force is TimeInForce.GTC
+    """Whether the order can stay as it is for long; the others settle by themselves at once."""
+    if order.intent.type in _LIMIT_TYPES:
+        return order.intent.time_in_force is TimeInForce.GTC
+    return order.intent.type is not OrderType.MARKET and not order.filled_quantity  # not triggered yet

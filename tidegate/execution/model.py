@@ -161,7 +161,12 @@ class FetchOrder:
     client_order_id: ClientOrderId
 
 
-VenueCall = PlaceOrder | PlaceOco | CancelAtVenue | FetchOrder
+@dataclass(frozen=True, slots=True)
+class FetchOpenOrders:
+    """Ask which orders may still fill; what became of the others is asked of each."""
+
+
+VenueCall = PlaceOrder | PlaceOco | CancelAtVenue | FetchOrder | FetchOpenOrders
 
 
 def resting_price(intent: OrderIntent) -> Decimal | None:

@@ -17,7 +17,7 @@ from tidegate.execution.model import Order
 _FIRST_LOOK_US = 100_000
 _LOOK_MAX_US = 2_000_000
 _POLL_US = 2_000_000  # open orders, while the account's stream is down
-_CANCEL_US = 500_000  # how long the cancel of an order may take to end it
+_ANSWER_US = 500_000  # how long what was asked already may take, a cancel or a look
 _QUIET_LOOKS = 2
 
 
@@ -41,6 +41,19 @@ class Monitor:
 
     def __init__(self) -> None:
         self._cases: dict[ClientOrderId, _Case] = {}
+        self._unseen: set[ClientOrderId] = set()
+
+    def lose_sight(self, live: Iterable[Order]) -> None:
+        """Reports of these orders may have been missed: each must be seen at the venue once."""
+        self._unseen = {order.client_order_id for order in live}
+
+    def unseen(self, live: Iterable[Order]) -> list[Order]:
+        """Those that have not been seen since."""
+        return [order for order in live if order.client_order_id in self._unseen]
+
+    def see(self, order: Order) -> None:
+        """The venue has answered what became of the order."""
+        self._unseen.discard(order.client_order_id)
 
     def due(self, live: Iterable[Order], now: int, *, is_stream_up: bool) -> list[tuple[Order, Inquiry]]:
         """The inquiries to make now; each is followed by a growing pause."""
@@ -48,14 +61,15 @@ class Monitor:
         doubtful: set[ClientOrderId] = set()
         for order in live:
             is_unknown, must_end = order.status is OrderStatus.UNKNOWN, _must_end(order)
-            if is_stream_up and not (is_unknown or must_end or order.missing_quantity):
+            is_pressing = is_unknown or must_end or order.missing_quantity > 0 or order.client_order_id in self._unseen
+            if is_stream_up and not is_pressing:
                 continue
             doubtful.add(order.client_order_id)
-            first_us = 0 if is_unknown else _CANCEL_US if must_end else _POLL_US
+            first_us = 0 if is_unknown else _ANSWER_US if is_pressing else _POLL_US
             case = self._cases.setdefault(order.client_order_id, _Case(now + first_us))
             if case.next_at > now:
                 continue
-            case.next_at = now + (case.interval if is_unknown or must_end else _POLL_US)
+            case.next_at = now + (case.interval if is_pressing else _POLL_US)
             case.interval = min(case.interval * 2, _LOOK_MAX_US)
             must_probe = is_unknown and now >= order.fence_at and not case.was_probed
             inquiries.append((order, Inquiry.CANCEL if must_probe or must_end else Inquiry.LOOK))

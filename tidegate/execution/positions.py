@@ -98,7 +98,8 @@ class Position:
         return _average(self.entered_notional * self.exited_quantity, self.exited_quantity + self.quantity)
 
     def _open(self, fill: OrderFilled) -> None:
-        self.trade_id = TradeId(fill.intent_key)
+        # One entry may open two round trips: its first part may be sold before the rest fills.
+        self.trade_id = TradeId(f"{fill.intent_key}:{fill.fill_id.rpartition(':')[2]}")
         self.opened_at = fill.occurred_at
 
 

@@ -60,8 +60,8 @@ class Positions:
         return facts
 
     def exit(self, position: Position, reason: str) -> None:
-        """From now on the position is being closed."""
-        if position.trade_id is not None and not position.exit_reason:
+        """From now on the position is being closed; an empty reason takes that back."""
+        if not (reason and position.exit_reason):
             position.exit_reason = reason
             self._changed[position.key] = position
 
@@ -70,10 +70,10 @@ class Positions:
         position.stop_loss_price = position.take_profit_price = None
         self._changed[position.key] = position
 
-    def refused(self, position: Position, order: Order, detail: str, now: int) -> None:
-        """The venue refused to protect or close the position: try again later, or go the way out."""
+    def refused(self, position: Position, detail: str, now: int, *, is_protective: bool) -> None:
+        """Protection or a way out was refused: try again later, or go the way out."""
         self.postpone(position, now)
-        if order.is_protective and position.refusal_count >= _REFUSALS_MAX and not position.exit_reason:
+        if is_protective and position.refusal_count >= _REFUSALS_MAX and not position.exit_reason:
             position.exit_reason = f"protection refused: {detail}"[:200]
             position.retry_at = now
         self._changed[position.key] = position

@@ -26,7 +26,7 @@ from tidegate.domain.messages import (
 )
 from tidegate.domain.money import Money
 from tidegate.domain.orders import FINAL_STATUSES, FillReport, OcoTicket, OrderIntent, OrderReport, OrderStatus
-from tidegate.execution.model import CancelAtVenue, FetchOrder, Order, PlaceOco, PlaceOrder, VenueCall
+from tidegate.execution.model import CancelAtVenue, FetchOpenOrders, FetchOrder, Order, PlaceOco, PlaceOrder, VenueCall
 from tidegate.execution.orders import Orders
 
 
@@ -127,6 +127,10 @@ class Execution:
         """Plan to ask the venue what became of an order."""
         self._calls.append(FetchOrder(order.intent.symbol, order.client_order_id))
 
+    def ask_all(self) -> None:
+        """Plan to ask the venue which orders are open."""
+        self._calls.append(FetchOpenOrders())
+
     def call_off(self, order: Order) -> None:
         """Plan a cancel: to end an order, or as the probe that proves an unknown one dead, whatever it was."""
         self._changes.orders[order.client_order_id] = order  # no row, no fence: who lost the lease must not cancel
@@ -162,7 +166,7 @@ class Execution:
         if report.status in FINAL_STATUSES and order.is_live:
             if report.status is not OrderStatus.FILLED:
                 order.ending = (report.status, report.detail)
-            if order.missing_quantity:
+            if order.missing_quantity and source != "look":  # a look that finds too few is repeated by the monitor
                 self.ask(order)
         return facts + self._end_if_complete(order, report.reported_at, source)
 

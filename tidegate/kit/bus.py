@@ -153,6 +153,7 @@ class RedisBus:
                 for payload in payloads:
                     pipeline.xadd(stream, {_FIELD: payload}, maxlen=maxlen, approximate=True)
                 await pipeline.execute()
+        _let_end()
 
     async def read(self, cursors: Mapping[str, str], block_ms: int) -> list[Entry]:
         guard()

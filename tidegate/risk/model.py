@@ -88,8 +88,8 @@ Check = Callable[[OrderIntent, RiskView], Denial | None]
 
 def first_denial(intent: OrderIntent, view: RiskView) -> Denial | None:
     """The first check that objects decides; None approves, as does everything that only reduces a position."""
-    if reduces(intent, view):
-        return None
+    if intent.reduce_only or intent.purpose is not OrderPurpose.ENTRY:
+        return None if reduces(intent, view) else Denial("risk.nothing_to_reduce", "The order reduces no position.")
     return next((denial for check in CHECKS if (denial := check(intent, view)) is not None), None)
 
 

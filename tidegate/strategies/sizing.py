@@ -30,14 +30,14 @@ class SizingRule:
     notional_max: Decimal = ZERO  # quote per entry; 0 sets no cap
 
     def __post_init__(self) -> None:
-        if self.value <= 0:
+        if not self.value.is_finite() or self.value <= 0:
             raise Invalid(f"sizing value must be above 0, not {plain(self.value)}.", code="strategies.sizing_invalid")
         if self.kind is not SizingKind.FIXED and self.value > _HUNDRED:
             raise Invalid(
                 f"sizing value is a percentage of equity and must be at most 100, not {plain(self.value)}.",
                 code="strategies.sizing_invalid",
             )
-        if self.notional_max < 0:
+        if not self.notional_max.is_finite() or self.notional_max < 0:
             raise Invalid(
                 f"sizing notional_max must be 0 (no cap) or more, not {plain(self.notional_max)}.",
                 code="strategies.sizing_invalid",

@@ -25,7 +25,7 @@ BTC, ETH = "BTC/USDT", "ETH/USDT"
 SYMBOLS = (BTC, ETH)
 OWNERS = tuple(BotId(f"owner-{symbol[:3]}-{number}") for symbol in SYMBOLS for number in range(3))
 FENCE_MS = 2_500
-DIES_S, STARTS_S = 30.0, 30.0
+DIES_S, STARTS_S, STOPS_S = 30.0, 30.0, 5.0
 _CLI = (sys.executable, "-m", "tidegate.app.cli")
 _SIMULATOR = (sys.executable, "-m", "tidegate.venues.simulator")
 _KEY, _SECRET, _TOKEN = "kill-key", "kill-secret", "kill-token"
@@ -85,7 +85,7 @@ class Plant:
                 continue
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(STOPS_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

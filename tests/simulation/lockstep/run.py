@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -68,7 +68,7 @@ class Tape:
     bots: Sequence[BotConfig]
     gaps: Sequence[Gap] = ()
     settings: dict[str, str] = field(default_factory=dict)
-    deadline_s: float = 100.0
+    deadline_s: float = 200.0  # of one run
 
 
 def a_bot(name: str, **changes: object) -> BotConfig:
@@ -112,9 +112,12 @@ def play(tape: Tape, folder: Path, redis_url: str, postgres_url: str | None = No
         roles = [
             stack.enter_context(_started(role, (), folder, settings)) for role in (APART if postgres_url else EMBEDDED)
         ]
-        state = asyncio.run(exchange.watch(tape))
+
+        def check() -> None:
+            assert all(role.poll() is None for role in roles), _complaints(folder)
+
+        state = asyncio.run(exchange.watch(tape, check))
         seconds = time.monotonic() - exchange.began_s
-        assert [role.poll() for role in roles] == [None] * len(roles), _complaints(folder)
         live = _live_messages(bus, tape.symbols)
     books = read_books(database_url)
     (account,) = state["accounts"].values()
@@ -140,12 +143,13 @@ class _Exchange:
         self._headers = {"X-Control-Token": _TOKEN}
         self.began_s = 0.0  # about the first step
 
-    async def watch(self, tape: Tape) -> dict[str, Any]:
+    async def watch(self, tape: Tape, check: Callable[[], None]) -> dict[str, Any]:
         """Until the tape has ended and its last step is done: the exchange's own books."""
         ends_s = time.monotonic() + tape.deadline_s
         async with aiohttp.ClientSession(headers=self._headers) as session:
             part = asyncio.create_task(self._take_part(session, tape.gaps))
             while True:
+                check()
                 asked_s = time.monotonic()
                 state = await self._state(session)
                 self.began_s = self.began_s or (asked_s if state["mark"] else 0.0)
@@ -155,7 +159,7 @@ class _Exchange:
                 assert not part.done() or part.result() is None
                 assert asked_s < ends_s, {name: value for name, value in state.items() if name != "accounts"}
                 # The tape stands while the exchange tells its books.
-                await asyncio.sleep(max(_LOOK_S, 20 * (time.monotonic() - asked_s)))
+                await asyncio.sleep(max(_LOOK_S, 10 * (time.monotonic() - asked_s)))
 
     async def _take_part(self, session: aiohttp.ClientSession, gaps: Sequence[Gap]) -> None:
         if not gaps:

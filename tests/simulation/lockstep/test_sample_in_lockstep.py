@@ -15,7 +15,7 @@ SAMPLE = Tape(
 )
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(700)
 def test_the_sample_tells_the_same_story_twice_embedded_and_as_separate_processes(
     tmp_path: Path, redis_url: str, postgres_url: str
 ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
 
+from tidegate.domain.errors import Unavailable
 from tidegate.domain.ids import ClientOrderId, VenueOrderId
 from tidegate.domain.orders import (
     AccountEvent,
@@ -46,6 +47,7 @@ class ScriptedVenue:
         self.calls: list[tuple[str, str]] = []  # verb and client order id
         self.stream: deque[AccountEvent] = deque()
         self.is_blind = False  # look-ups find nothing, as a stale read does
+        self.is_dumb = False  # look-ups fail
         self._paper = paper
         self._late: list[Act] = []
         self._step = step
@@ -110,9 +112,15 @@ class ScriptedVenue:
     async def order(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport | None:
         self.calls.append(("look", client_order_id))
         self._step()
+        if self.is_dumb:
+            raise Unavailable("The venue does not answer.")
         return None if self.is_blind else await self._paper.order(symbol, client_order_id)
 
     async def open_orders(self) -> list[OrderReport]:
+        self.calls.append(("look at all", ""))
+        self._step()
+        if self.is_dumb:
+            raise Unavailable("The venue does not answer.")
         return await self._paper.open_orders()
 
     async def fills(self, symbol: str, after_trade_id: str | None) -> list[FillReport]:

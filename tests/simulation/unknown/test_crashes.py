@@ -101,6 +101,36 @@ def test_fills_of_an_engineless_time_are_booked_when_the_next_one_starts(tmp_pat
     play(tmp_path, story)
 
 
+def test_what_the_venue_does_not_tell_at_the_start_is_asked_until_it_does(tmp_path: Path) -> None:
+    async def story(world: World, running: Running) -> None:
+        entry = await running.submit("entry", type=OrderType.LIMIT, limit_price=Decimal(99))
+        await running.settle()
+        world.fall_to("98")
+        world.venue.is_dumb = True
+        later = await world.start()
+        await later.pass_time(3_000)
+        assert later.order(entry).status is OrderStatus.OPEN
+        world.venue.is_dumb = False
+        await later.pass_time(3_000)
+        assert later.order(entry).status is OrderStatus.FILLED
+        await world.assert_whole(later.account)
+
+    play(tmp_path, story)
+
+
+def test_one_question_shows_all_that_has_stayed_as_it_was(tmp_path: Path) -> None:
+    async def story(world: World, running: Running) -> None:
+        await running.submit("entry")
+        await running.settle()
+        asked = len(world.venue.calls)
+        later = await world.start()
+        await later.pass_time(3_000)
+        assert world.venue.calls[asked:] == [("look at all", "")]
+        await world.assert_whole(later.account)
+
+    play(tmp_path, story)
+
+
 def test_a_failed_commit_sends_nothing_and_leaves_what_was_committed_before(tmp_path: Path) -> None:
     async def story(world: World, running: Running) -> None:
         await running.submit("entry")

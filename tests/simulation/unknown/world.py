@@ -292,7 +292,7 @@ class Running:
         self.engine.adopt(account, sequence)
         return account
 
-    async def meet(self, bot: Bot) -> None:
+    def meet(self, bot: Bot) -> None:
         """There are no bots here."""
 
     async def committed(self, committed: Committed) -> None:

@@ -54,7 +54,7 @@ def test_an_entry_opens_a_round_trip_and_brings_its_protection() -> None:
         Decimal(100),
     )
     position = positions.get((BOT, "BTC/USDT"))
-    assert (position.trade_id, position.stop_loss_price) == (TradeId(buy.intent.key), Decimal(90))
+    assert (position.trade_id, position.stop_loss_price) == (TradeId(f"{buy.intent.key}:f"), Decimal(90))
 
 
 def test_the_last_sale_closes_the_round_trip_and_dust_is_no_position() -> None:
@@ -86,10 +86,10 @@ def test_selling_what_no_entry_bought_is_no_position() -> None:
 def test_a_refused_stop_is_tried_once_more_and_then_the_position_is_closed() -> None:
     positions, buy = Positions(ACCOUNT), a_buy()
     positions.book(a_fill(buy, "1", "100"), buy, BTC)
-    position, stop = positions.get((BOT, "BTC/USDT")), a_sale(OrderPurpose.STOP_LOSS)
-    positions.refused(position, stop, "no", NOON)
+    position = positions.get((BOT, "BTC/USDT"))
+    positions.refused(position, "no", NOON, is_protective=True)
     assert (position.exit_reason, position.retry_at > NOON) == ("", True)
-    positions.refused(position, stop, "no", NOON)
+    positions.refused(position, "no", NOON, is_protective=True)
     assert position.exit_reason == "protection refused: no"
 
 

@@ -212,10 +212,8 @@ def test_an_exit_passes_while_the_position_is_not_known(changes: dict[str, Any])
 
 @pytest.mark.parametrize("changes", REDUCING)
 @pytest.mark.parametrize(("side", "quantity"), [(Side.SELL, "2.01"), (Side.BUY, "1")])
-def test_an_order_that_only_claims_to_reduce_is_judged_as_an_entry(
-    changes: dict[str, Any], side: Side, quantity: str
-) -> None:
-    assert code(intent(side, quantity, **changes), locked_view()) == "risk.kill_switch_on"
+def test_an_order_that_only_claims_to_reduce_is_denied(changes: dict[str, Any], side: Side, quantity: str) -> None:
+    assert code(intent(side, quantity, **changes), locked_view()) == "risk.nothing_to_reduce"
 
 
 def test_the_first_check_that_objects_decides() -> None:

@@ -13,11 +13,11 @@ from tests.venues.binance.recorded import EXECUTION
 from tests.venues.binance.scripted import Host, opened_client, scripted_host
 from tests.waiting import eventually
 from tidegate.domain.errors import Forbidden
-from tidegate.domain.orders import AccountEvent, FillReport, OrderReport, StreamReset, TapeMark
+from tidegate.domain.orders import AccountEvent, FillReport, OrderReport, StreamLost, StreamReset, TapeMark
 from tidegate.kit.clock import SystemClock
 from tidegate.kit.connections import Connection, ConnectionState
 from tidegate.venues.binance.client import RestClient
-from tidegate.venues.binance.sockets import RollingSocket, connect
+from tidegate.venues.binance.sockets import RollingSocket, Turn, connect
 from tidegate.venues.binance.venue import BinanceVenue
 
 WS_API, STREAM = "GET /ws-api/v3", "GET /stream"
@@ -100,8 +100,8 @@ def rolling(host: Host, session: aiohttp.ClientSession, **options: float) -> Rol
     )
 
 
-async def frames_of(rolled: RollingSocket, count: int) -> list[bytes | str | None]:
-    heard: list[bytes | str | None] = []
+async def frames_of(rolled: RollingSocket, count: int) -> list[bytes | str | Turn]:
+    heard: list[bytes | str | Turn] = []
     async with aclosing(rolled.frames()) as frames:
         async for frame in frames:
             heard.append(frame)
@@ -114,7 +114,13 @@ def test_a_lost_connection_is_opened_again_and_the_loss_is_told() -> None:
     async def scenario(host: Host) -> None:
         host.script(STREAM, socket(say_and_close))
         async with aiohttp.ClientSession() as session:
-            assert await frames_of(rolling(host, session), 4) == [None, "said", None, "said"]
+            assert await frames_of(rolling(host, session), 5) == [
+                Turn.BEGUN,
+                "said",
+                Turn.LOST,
+                Turn.BEGUN,
+                "said",
+            ]
 
     play(scenario)
 
@@ -127,7 +133,7 @@ def test_a_host_that_is_away_is_tried_until_it_answers() -> None:
         host.script(STREAM, away, away, socket(say_and_close))
         async with aiohttp.ClientSession() as session:
             rolled = rolling(host, session)
-            assert await frames_of(rolled, 2) == [None, "said"]
+            assert await frames_of(rolled, 2) == [Turn.BEGUN, "said"]
             assert rolled.connection.state is ConnectionState.OPEN
         assert host.count(STREAM) == 3
 
@@ -138,7 +144,7 @@ def test_a_connection_that_falls_silent_is_given_up() -> None:
     async def scenario(host: Host) -> None:
         host.script(STREAM, socket(mark))
         async with aiohttp.ClientSession() as session:
-            assert await frames_of(rolling(host, session, silence_s_max=0.1), 3) == [None, "said", None]
+            assert await frames_of(rolling(host, session, silence_s_max=0.1), 3) == [Turn.BEGUN, "said", Turn.LOST]
 
     play(scenario)
 
@@ -147,7 +153,7 @@ def test_an_old_connection_is_replaced_before_it_ends_and_nothing_is_lost() -> N
     async def scenario(host: Host) -> None:
         host.script(STREAM, socket(mark))
         async with aiohttp.ClientSession() as session:
-            assert await frames_of(rolling(host, session, lifetime_s=0.1), 4) == [None, "said", "said", "said"]
+            assert await frames_of(rolling(host, session, lifetime_s=0.1), 4) == [Turn.BEGUN, "said", "said", "said"]
 
     play(scenario)
 
@@ -157,7 +163,7 @@ def test_an_announced_end_renews_at_once() -> None:
         host.script(STREAM, socket(mark))
         async with aiohttp.ClientSession() as session:
             rolled = rolling(host, session)
-            heard: list[bytes | str | None] = []
+            heard: list[bytes | str | Turn] = []
             async with aclosing(rolled.frames()) as frames:
                 async for frame in frames:
                     heard.append(frame)
@@ -165,7 +171,7 @@ def test_an_announced_end_renews_at_once() -> None:
                         rolled.renew()
                     if len(heard) == 3:
                         break
-            assert heard == [None, "said", "said"]
+            assert heard == [Turn.BEGUN, "said", "said"]
 
     play(scenario)
 
@@ -212,8 +218,14 @@ def test_a_terminated_subscription_is_taken_again() -> None:
     async def scenario(host: Host) -> None:
         host.script(WS_API, subscribed({"e": "eventStreamTerminated", "E": 1}), subscribed(EXECUTION))
         async with heard_by(host) as (_, heard):
-            await eventually(lambda: len(heard) == 4, what="the second subscription")
-            assert [type(event) for event in heard] == [StreamReset, StreamReset, FillReport, OrderReport]
+            await eventually(lambda: len(heard) == 5, what="the second subscription")
+            assert [type(event) for event in heard] == [
+                StreamReset,
+                StreamLost,
+                StreamReset,
+                FillReport,
+                OrderReport,
+            ]
 
     play(scenario)
 

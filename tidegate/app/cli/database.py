@@ -13,22 +13,19 @@ verbs = typer.Typer(name="db", help="The database's schema.", no_args_is_help=Tr
 @verbs.command()
 def upgrade(as_json: AsJson = False) -> None:
     """Bring the database to this version's schema, after a backup, and found it the first time."""
-    from tidegate.kit.db.migrations import upgrade as run_migrations
-
     settings = load_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    done = run_migrations(settings.database)
+    before, after, backup = _migrate(settings.database)
     setup_token = asyncio.run(_make_ready(settings))
     if as_json:
-        backup = None if done.backup is None else str(done.backup)
-        say_json({"before": done.before, "after": done.after, "backup": backup, "setup_token": setup_token})
+        say_json({"before": before, "after": after, "backup": backup, "setup_token": setup_token})
         return
-    if done.before == done.after:
-        say(f"The database is at revision {done.after} already.")
+    if before == after:
+        say(f"The database is at revision {after} already.")
     else:
-        say(f"The database went from revision {done.before or 'none'} to {done.after}.")
-    if done.backup is not None:
-        say(f"Its state before is in {done.backup}.")
+        say(f"The database went from revision {before or 'none'} to {after}.")
+    if backup is not None:
+        say(f"Its state before is in {backup}.")
     if setup_token is not None:
         say(f"Set-up token of the first owner: {setup_token}")
 
@@ -48,6 +45,18 @@ def check(as_json: AsJson = False) -> None:
             warn(sentence)
     if problems:
         raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _migrate(url: str) -> tuple[str | None, str | None, str | None]:
+    """The revisions before and after, and where the backup is; every start comes here, and most find nothing to do."""
+    from tidegate.kit.db.revision import is_newest, newest_revision
+
+    if is_newest(url):
+        return newest_revision(), newest_revision(), None
+    from tidegate.kit.db.migrations import upgrade as run_migrations
+
+    done = run_migrations(url)
+    return done.before, done.after, None if done.backup is None else str(done.backup)
 
 
 async def _make_ready(settings: Settings) -> str | None:

@@ -1,10 +1,13 @@
 """Whether a database is at this version's schema: a look of one row, for every role at its start."""
 
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlalchemy import Column, MetaData, String, Table
 
 from tidegate.domain.errors import Unavailable
+from tidegate.kit.db.database import database_url
 from tidegate.kit.db.store import Store
 
 SCRIPTS = Path(__file__).parents[3] / "migrations"
@@ -21,6 +24,16 @@ class WrongRevision(Unavailable):
 def newest_revision() -> str:
     """The number that the newest migration's file name begins with."""
     return max(path.name.partition("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
+
+
+def is_newest(url: str) -> bool:
+    """Whether a SQLite file needs no upgrade, told without the migration tool, which takes long to load."""
+    target = database_url(url)
+    if target.get_backend_name() != "sqlite":
+        return False
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{target.database}?mode=ro", uri=True)) as connection:
+        return connection.execute(f"SELECT version_num FROM {_VERSION.name}").fetchall() == [(newest_revision(),)]
+    return False
 
 
 async def refuse_other_revision(store: Store) -> None:

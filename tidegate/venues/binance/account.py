@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from tidegate.domain.errors import Forbidden
-from tidegate.domain.orders import AccountEvent, StreamReset
+from tidegate.domain.orders import AccountEvent, StreamLost, StreamReset
 from tidegate.venues.binance import parse, payloads
 from tidegate.venues.binance.client import Credentials, RestClient
 from tidegate.venues.binance.errors import (
@@ -21,7 +21,7 @@ from tidegate.venues.binance.errors import (
     told_failure,
 )
 from tidegate.venues.binance.sign import signed_params
-from tidegate.venues.binance.sockets import RollingSocket, Socket, connect
+from tidegate.venues.binance.sockets import RollingSocket, Socket, Turn, connect
 
 _SUBSCRIBE = "userDataStream.subscribe.signature"
 _HANDSHAKE_S = 10.0
@@ -42,10 +42,13 @@ class AccountStream:
         """`StreamReset` first, after each loss, and for what could not be read: then the venue must be asked."""
         async with aclosing(self._socket.frames()) as frames:
             async for frame in frames:
-                if frame is None:
-                    yield StreamReset()
-                else:
-                    self._early.append(frame)
+                match frame:
+                    case Turn.LOST:
+                        yield StreamLost()
+                    case Turn.BEGUN:
+                        yield StreamReset()
+                    case said:
+                        self._early.append(said)
                 while self._early:
                     for event in await self._read(self._early.popleft()):
                         yield event

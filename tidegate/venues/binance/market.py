@@ -17,7 +17,7 @@ from tidegate.venues.binance.book import SNAPSHOT_LEVELS, BookState, BookSync
 from tidegate.venues.binance.client import RestClient
 from tidegate.venues.binance.errors import PayloadUnreadable
 from tidegate.venues.binance.market_frames import INTERVALS, MarketFrames
-from tidegate.venues.binance.sockets import RollingSocket, Socket, connect
+from tidegate.venues.binance.sockets import RollingSocket, Socket, Turn, connect
 
 STREAMS_MAX = 1_024  # of one connection, by the venue's rule
 _KLINES_MAX = 1_000
@@ -79,7 +79,7 @@ class BinanceMarket:
             )
         async with aclosing(self._socket(frames.streams).frames()) as raws:
             async for raw in raws:
-                if raw is None:
+                if isinstance(raw, Turn):
                     continue
                 try:
                     message = frames.read(raw)
@@ -95,8 +95,9 @@ class BinanceMarket:
         sync = BookSync(symbol)
         async with aclosing(self._socket([f"{stream_symbol(symbol).lower()}@depth@100ms"]).frames()) as raws:
             async for raw in raws:
-                if raw is None:
-                    sync.on_loss()
+                if isinstance(raw, Turn):
+                    if raw is Turn.BEGUN:
+                        sync.on_loss()
                     continue
                 await self._follow(sync, raw)
                 if sync.state is BookState.SYNCED:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from enum import Enum
 
 import aiohttp
 
@@ -30,6 +31,13 @@ async def connect(session: aiohttp.ClientSession, url: str) -> Socket:
     )
 
 
+class Turn(Enum):
+    """The life of a connection, told among its frames."""
+
+    BEGUN = "begun"  # at the start, and after each loss
+    LOST = "lost"
+
+
 class RollingSocket:
     """Frames in the order of their arrival; around a renewal some come twice, around a loss some never."""
 
@@ -54,19 +62,21 @@ class RollingSocket:
         self._current: Socket | None = None
         self._successor: Socket | None = None
 
-    async def frames(self) -> AsyncGenerator[bytes | str | None, None]:
-        """None at the start and after each loss: what was said in between is gone."""
+    async def frames(self) -> AsyncGenerator[bytes | str | Turn, None]:
+        """What is said, and `Turn.LOST` and `Turn.BEGUN` around what was said to nobody."""
         self._current = await self._connect_patiently()
-        yield None
+        yield Turn.BEGUN
         try:
             while True:
                 async with aclosing(self._frames_of(self._current)) as frames:
                     async for frame in frames:
                         yield frame
                 if self._successor is None:
-                    await asyncio.sleep(self.connection.failed("the connection was lost"))
+                    pause_s = self.connection.failed("the connection was lost")
+                    yield Turn.LOST
+                    await asyncio.sleep(pause_s)
                     self._current = await self._connect_patiently()
-                    yield None
+                    yield Turn.BEGUN
                 else:
                     self._current, self._successor = self._successor, None
         finally:
