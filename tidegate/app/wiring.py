@@ -21,6 +21,7 @@ from tidegate.venues.binance.market import BinanceMarket
 from tidegate.venues.binance.venue import BinanceVenue
 
 SIMULATOR = "simulator"
+_SHOWN = 10  # symbols in a sentence
 _CONTROL_TOKEN_HEADER = "X-Control-Token"
 _RECV_WINDOW_MS_MAX = 5_000
 _ENGINE_ALLOWANCE_MS = 1_000  # from the venue's gateway to its matching engine
@@ -103,6 +104,18 @@ def hosts_of(settings: Settings) -> Hosts:
     url = settings.simulator_url
     stream = url.replace("http", "ws", 1)
     return simulator_hosts(url, stream, f"{stream}/ws-api/v3")
+
+
+async def refuse_unlisted_symbols(client: RestClient, settings: Settings) -> None:
+    """`Invalid` names the configured symbols that the venue does not have, and some that it has."""
+    listed = [instrument.symbol for instrument in await client.instruments()]
+    unlisted = [symbol for symbol in settings.symbols if symbol not in listed]
+    if unlisted:
+        raise Invalid(
+            f"TIDEGATE_SYMBOLS names {', '.join(unlisted)}, which the venue does not list; it lists "
+            f"{', '.join(listed[:_SHOWN])}{' …' if len(listed) > _SHOWN else ''}.",
+            code="settings.symbol_unknown",
+        )
 
 
 def client_of(settings: Settings, clock: Clock) -> RestClient:

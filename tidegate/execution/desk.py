@@ -44,6 +44,8 @@ class HandOrder:
                 raise Invalid(f"{name} {verb} a {self.type} order.", code="execution.order_invalid")
         if self.post_only and self.type is not OrderType.LIMIT:
             raise Invalid("post_only is only possible in a limit order.", code="execution.order_invalid")
+        if self.post_only and self.time_in_force is not TimeInForce.GTC:
+            raise Invalid("post_only waits at its price, so time_in_force must be gtc.", code="execution.order_invalid")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,9 +53,14 @@ def _migrate(url: str) -> tuple[str | None, str | None, str | None]:
 
     if is_newest(url):
         return newest_revision(), newest_revision(), None
+    from tidegate.kit.db.migrations import NotMigrated
+    from tidegate.kit.db.migrations import check as problems_of
     from tidegate.kit.db.migrations import upgrade as run_migrations
 
     done = run_migrations(url)
+    problems = problems_of(url)
+    if problems:
+        raise NotMigrated(problems[0])
     return done.before, done.after, None if done.backup is None else str(done.backup)
 
 

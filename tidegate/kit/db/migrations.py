@@ -23,7 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from tidegate.domain.errors import Conflict, Unavailable
 from tidegate.kit.clock import Clock, SystemClock, rfc3339
 from tidegate.kit.db.database import begin_sqlite, database_url
-from tidegate.kit.db.revision import SCRIPTS
+from tidegate.kit.db.revision import SCHEMA_QUERY, SCRIPTS, fingerprint
 
 _ONE_UPGRADE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7416043)")  # any number, the same in every version
 _UPGRADE = "run `tidegate db upgrade`"
@@ -57,6 +57,7 @@ def upgrade(
             return Upgrade(before, after)
         backup = _back_up(url, before, clock or SystemClock()) if before else None
         command.upgrade(schema.config, "head")
+        schema.keep_fingerprint()
         return Upgrade(before, after, backup)
 
 
@@ -115,6 +116,12 @@ class _Schema:
                 " another program; restore the backup or name an empty database."
             )
         return None
+
+    def keep_fingerprint(self) -> None:
+        """So that the next start sees at once whether the file is as this upgrade left it."""
+        if self.connection.dialect.name == "sqlite":
+            declared = self.connection.execute(text(SCHEMA_QUERY)).scalars()
+            self.connection.execute(text(f"PRAGMA user_version = {fingerprint(declared)}"))
 
     def differences(self) -> list[str]:
         found: list[Any] = []

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Table
@@ -17,10 +17,6 @@ from tidegate.kit.db.write_set import WriteSet
 # FULL syncs the log at each commit: an intent survives a power cut before its order leaves.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
 _SYNCHRONOUS_FULL = 2
-# Moving the log into the file takes as long as ten commits: it is done beside them, so often that the log stays short
-# (a log that does not grow is synced faster); the pragma is only the bound where that fails.
-_COMMITS_A_CHECKPOINT = 40
-_LOG_PAGES_MAX = 8_000
 _DUPLICATE = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
@@ -37,12 +33,9 @@ class SqliteStore:
         self._statements = Statements(sqlite.dialect(), "?")
         with _named_errors(str(path)):
             self._connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
-            for pragma in (*PRAGMAS, f"wal_autocheckpoint={_LOG_PAGES_MAX}"):
+            for pragma in PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("PRAGMA busy_timeout=0")  # `_begin` waits instead, and lets the loop go on
-        self._path = path
-        self._commits = 0
-        self._checkpoint: asyncio.Task[None] | None = None
         self._busy_timeout_s = busy_timeout_ms / 1_000
         self._durability = _asserted_durability(self._connection, str(path))
 
@@ -67,9 +60,6 @@ class SqliteStore:
         finally:
             if connection.in_transaction:
                 connection.rollback()
-        self._commits += 1
-        if self._commits % _COMMITS_A_CHECKPOINT == 0 and (self._checkpoint is None or self._checkpoint.done()):
-            self._checkpoint = asyncio.create_task(asyncio.to_thread(_move_log, self._path))
 
     async def load(self, table: Table, **equals: object) -> list[Row]:
         query, parameters = self._statements.query(table, equals)
@@ -86,8 +76,6 @@ class SqliteStore:
         return bool(await self._alone(sql, (now_us + ttl_us, name, holder, fence)))
 
     async def close(self) -> None:
-        if self._checkpoint is not None:
-            await self._checkpoint
         self._connection.close()
 
     async def _begin(self) -> None:
@@ -126,11 +114,6 @@ class SqliteStore:
             self._connection.executemany(sql, rows)
         for account_id, head in write_set.heads.items():
             self._connection.execute(self._statements.head, (account_id, head.before, head.last, account_id))
-
-
-def _move_log(path: Path | str) -> None:
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:  # the next one moves more
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _asserted_durability(connection: sqlite3.Connection, path: str) -> str:
