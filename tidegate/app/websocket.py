@@ -29,6 +29,7 @@ _RECHECK_S = 15.0  # how long a revoked session may listen on
 _CLOSE_S = 1.0
 _MESSAGES_PER_S = 20
 _CHANNELS_MAX = 200
+CLOSE_BINARY = 1003
 CLOSE_UNAUTHENTICATED, CLOSE_FORBIDDEN, CLOSE_SLOW, CLOSE_TOO_MANY, CLOSE_SHUTDOWN = 4401, 4403, 4008, 4029, 1012
 _encode = msgspec.json.Encoder().encode
 _SHUTDOWN = '{"op":"server_shutdown"}'
@@ -201,6 +202,8 @@ class _Session:
             try:
                 async with asyncio.timeout(None if self._caller else _AUTH_S):
                     text = await self._socket.receive_text()
+            except KeyError:  # a binary frame carries no text
+                raise _Closed(CLOSE_BINARY, "send text, not binary frames") from None
             except TimeoutError:
                 raise _Closed(CLOSE_UNAUTHENTICATED, f"log in within {_AUTH_S:g} s") from None
             self._count()

@@ -184,6 +184,11 @@ async def _on_tidegate_error(request: Request, error: Exception) -> JSONResponse
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    broken = next((one for one in error.errors() if one["type"] == "json_invalid"), None)
+    if broken is not None:
+        return problem(
+            request, 422, "http.json_invalid", f"The body is no JSON: it breaks at character {broken['loc'][-1]}."
+        )
     errors = [_field_problem(one) for one in error.errors()]
     detail = f"{errors[0].field}: {errors[0].detail}"
     return problem(request, 422, "http.request_invalid", detail, errors=errors)

@@ -204,6 +204,16 @@ async def test_a_message_that_cannot_be_read_is_answered_with_why(lone: Product)
             assert (error["op"], error["code"]) == ("error", "ws.message_invalid")
 
 
+async def test_a_binary_frame_is_refused_with_its_reason(lone: Product) -> None:
+    await lone.log_in()
+    async with a_screen(lone) as screen:
+        await screen.send(b"\x00")
+        with pytest.raises(ConnectionClosed) as closed:
+            await hear(screen)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1003
+
+
 async def test_a_flood_of_messages_ends_the_connection(lone: Product) -> None:
     await lone.log_in()
     async with a_screen(lone) as screen:

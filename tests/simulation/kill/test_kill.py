@@ -99,9 +99,10 @@ def test_after_many_kills_at_random_moments_the_books_are_the_exchanges(plant: P
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with under_load(plant, seed=20) as load:
-            for _ in range(RANDOM_KILLS):
-                await plant.start_engine(waits=False)
-                await asyncio.sleep(chance.uniform(0.5, 5.0))
+            for number in range(RANDOM_KILLS):
+                # Half of them while it starts and reconciles, the others while it trades.
+                await plant.start_engine(waits=number % 2 == 0)
+                await asyncio.sleep(chance.uniform(0.3, 2.5))
                 assert plant.is_engine_alive, plant.complaints()
                 await plant.kill_engine()
             await plant.start_engine()

@@ -1,6 +1,7 @@
 """The real engine on a real SQLite file, at an exchange behind a bad line, under a clock that the test moves."""
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -91,11 +92,8 @@ class World:
         self.exchange.deposit(ACCOUNT, "USDT", Decimal(100_000), NOON)
         self.paper = PaperVenue(self.exchange, ACCOUNT, self.clock.now_us)
         self.venue = ScriptedVenue(self.paper, self.outlet.step)
-        path = folder / name
-        schema = create_engine(f"sqlite:///{path}")
-        metadata.create_all(schema)
-        schema.dispose()
-        self.store = FrailStore(path, self.outlet)
+        shutil.copy(_template(folder), folder / name)
+        self.store = FrailStore(folder / name, self.outlet)
         self.bid = ZERO
         self._engines = 0
 
@@ -297,6 +295,16 @@ class Running:
 
     async def committed(self, committed: Committed) -> None:
         self._world.outlet.step()
+
+
+def _template(folder: Path) -> Path:
+    """An empty database with every table."""
+    path = folder / "template.db"
+    if not path.exists():
+        schema = create_engine(f"sqlite:///{path}")
+        metadata.create_all(schema)
+        schema.dispose()
+    return path
 
 
 def id_of(key: str) -> ClientOrderId:

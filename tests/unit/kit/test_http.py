@@ -168,7 +168,8 @@ def test_a_wrong_query_names_the_parameter(client: Client) -> None:
 
 def test_a_body_that_is_no_json_is_a_problem_too(client: Client) -> None:
     answer = client.request("POST", "/api/v1/toys", content=b"{", headers={"content-type": "application/json"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "http.request_invalid")
+    assert (answer.status_code, answer.json()["code"]) == (422, "http.json_invalid")
+    assert answer.json()["detail"] == "The body is no JSON: it breaks at character 1."
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("DELETE", "/api/v1/toys", 405)])
