@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
-from tidegate.kit.db import Document
-from tidegate.kit.db import Exact
-from tidegate.kit.db import Minor
+
+from tidegate.kit.db import Document, Exact, Minor
 
 revision: str = "0001"
 down_revision: str | Sequence[str] | None = None
