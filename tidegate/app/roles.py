@@ -206,7 +206,7 @@ class _Embedded:
         self._tasks = tasks
         self._publisher = BusPublisher(ground.bus)
         self._recorder = CandleRecorder(candle_store(ground.settings, ground.database))
-        self._wanted: list[Series] = configured_series(ground.settings)
+        self._wanted: list[Series] = []
         self._ingest: Ingest | None = None
 
     async def want(self, series: Sequence[Series]) -> None:
@@ -232,13 +232,17 @@ class _Embedded:
             await self._publisher.send_history(history)
 
         self._ingest = _ingest(self._ground, sink, history_sink)
-        await ask_for(self._ground.bus, self._wanted)
+        shown = configured_series(self._ground.settings)
+        await ask_for(self._ground.bus, shown)
+        await self._ingest.check(shown)
+        if self._ground.settings.lockstep:
+            self._wanted += shown  # nothing may come after the tape has begun to move
         await self._ingest.want(self._wanted)
         for work in (
             self._publisher.run(),
             self._recorder.run(),
             self._ingest.run(),
-            serve_wanted(self._ground.bus, self._ingest),
+            serve_wanted(self._ground.bus, self._ingest),  # with what is shown and no bot waits for
         ):
             self._tasks.create_task(work)
         if self._ground.settings.lockstep:

@@ -85,13 +85,22 @@ class Ingest:
     async def want(self, wanted: Iterable[Series]) -> None:
         """Serve these series too, before or during `run`; `NotFound` names a symbol that the venue lacks."""
         fresh = sorted(set(wanted) - self._served)
-        await self._check_symbols({series.symbol for series in fresh})
+        await self.check(fresh)
         for base, group in groupby(sorted(fresh, key=lambda series: series.base), key=lambda series: series.base):
             await self._serve(base, [series.timeframe for series in group])
         self._served.update(fresh)
         if self._unfed:
             self._has_wants.set()
             self._open_feed()
+
+    async def check(self, series: Iterable[Series]) -> None:
+        """`NotFound` names a symbol that the venue lacks."""
+        symbols = {each.symbol for each in series} - {each.symbol for each in self._served}
+        if not symbols:
+            return
+        listed = {instrument.symbol for instrument in await self._source.instruments()}
+        for symbol in sorted(symbols - listed):
+            raise NotFound(f"{self._options.venue} lists no symbol {symbol}.", code="market.symbol_unknown")
 
     async def run(self) -> None:
         """Pass on what the venue sends, until its streams end, which a real venue's never do."""
@@ -106,13 +115,6 @@ class Ingest:
         return {symbol: now_s - heard_at_s for symbol, heard_at_s in sorted(self._heard_at_s.items())}
 
     # ── what is wanted: history first, then a stream ────────────────────────────────────────────────────────
-
-    async def _check_symbols(self, symbols: set[str]) -> None:
-        if symbols <= {series.symbol for series in self._served}:
-            return
-        listed = {instrument.symbol for instrument in await self._source.instruments()}
-        for symbol in sorted(symbols - listed):
-            raise NotFound(f"{self._options.venue} lists no symbol {symbol}.", code="market.symbol_unknown")
 
     async def _serve(self, base: Series, timeframes: list[str]) -> None:
         track = self._tracks.get(base)
