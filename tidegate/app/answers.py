@@ -37,7 +37,7 @@ def take_event(account: Account, event: AccountEvent) -> None:
             live = account.execution.orders.live()
             account.monitor.lose_sight(live)
             if live:
-                account.execution.ask_all()
+                account.execution.ask()
         case StreamLost():
             account.is_stream_up = False
         case BalanceReport() | TapeMark():

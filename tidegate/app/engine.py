@@ -236,8 +236,10 @@ class Engine:
                     account.bots.add(bot)
                 if bot is not None and isinstance(command, StartBot):
                     self._keeper.meet(bot)
-            case SubmitOrder(intent=intent) if not account.execution.has(intent):
-                await self._recall(account, account.execution.id_of(intent))
+            case SubmitOrder(intent=intent):
+                order_id = account.execution.id_of(intent)
+                if not account.execution.orders.has(order_id):
+                    await self._recall(account, order_id)
             case _:
                 pass
 

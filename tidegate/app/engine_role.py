@@ -15,7 +15,7 @@ from tidegate.app.channels import COMMITTED, DECISIONS, commands_stream
 from tidegate.app.courier import CallAnswered, ConcurrentCourier, SerialCourier
 from tidegate.app.engine import AccountNews, Committed, Engine, Opened, Tick
 from tidegate.app.loading import Origin, differences, load, open_books, spec_of
-from tidegate.app.lockstep import StepGate
+from tidegate.app.lockstep import StepGate, WaitingClock
 from tidegate.app.marks import Marks
 from tidegate.app.settings import Settings
 from tidegate.bots.model import Bot, BotState
@@ -69,6 +69,8 @@ class EngineRole:
     def __init__(self, parts: EngineParts, tasks: asyncio.TaskGroup, *, computes_signals: bool) -> None:
         self._parts = parts
         self._tasks = tasks
+        is_lockstep = parts.acknowledge is not None
+        self._clock: Clock = WaitingClock(parts.clock, parts.market_now) if is_lockstep else parts.clock
         self._marks = Marks()
         self._limits = LimitBook()
         self._gate: StepGate | None = None
@@ -90,7 +92,7 @@ class EngineRole:
         self._news = asyncio.Event()
         self.engine = Engine(
             store=parts.store,
-            clock=parts.clock,
+            clock=self._clock,
             marks=self._marks,
             courier=self._courier,
             keeper=self,
@@ -113,7 +115,7 @@ class EngineRole:
             self._gate = StepGate(self.engine.offer, self._courier, self.engine.accounts, parts.acknowledge)
         work = {
             "leases": self._renew(),
-            "ticks": self._tick(),
+            **({"ticks": self._tick()} if self._gate is None else {}),  # in lockstep every step is one
             "news": self._tell(),
             **{f"events:{account_id}": self._listen(account_id) for account_id in self.engine.accounts},
         }
@@ -159,7 +161,7 @@ class EngineRole:
 
     async def warm_up(self, history: Sequence[CandleClosed]) -> None:
         """Candles from before the first live one: they teach the rules and the marks, and trade nothing."""
-        now = self._parts.clock.now_us()
+        now = self._clock.now_us()
         self._signals.warm_up(closed.candle for closed in history)
         for closed in history:
             candle = closed.candle
@@ -214,7 +216,7 @@ class EngineRole:
             instruments=parts.instruments,
             marks=self._marks,
             limits=self._limits,
-            wall_now=parts.clock.now_us,
+            wall_now=self._clock.now_us,
             fence_ms=parts.settings.fence_ms,
             holds_oco=parts.venues[account_id].capabilities.holds_oco,
         )

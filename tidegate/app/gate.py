@@ -162,7 +162,7 @@ def _denied(account: Account, intent: OrderIntent, denial: Denial) -> Denial:
 
 def _objection(account: Account, intent: OrderIntent) -> Denial | None:
     """What must be known and right before any limit is looked at."""
-    if account.execution.has(intent):
+    if account.execution.orders.has(account.execution.id_of(intent)):
         return Denial("execution.intent_used", f"The order {intent.key} was submitted before.")
     if account.hindrance is not None and intent.purpose is OrderPurpose.ENTRY:
         return Denial("risk.not_reconciled", account.hindrance)

@@ -72,10 +72,6 @@ class Execution:
         """The id that the first attempt at an intent has, sent or not."""
         return client_order_id(self._environment, intent.key, 1)
 
-    def has(self, intent: OrderIntent) -> bool:
-        """Whether the intent was submitted before, as far as this engine has met its orders."""
-        return self.orders.has(self.id_of(intent))
-
     def submit(
         self, intent: OrderIntent, *, hold_key: str, trace_id: TraceId, at: int, fence_at: int
     ) -> OrderSubmitted:
@@ -123,13 +119,11 @@ class Execution:
         if order.venue_order_id is not None:
             self.call_off(order)
 
-    def ask(self, order: Order) -> None:
-        """Plan to ask the venue what became of an order."""
-        self._calls.append(FetchOrder(order.intent.symbol, order.client_order_id))
-
-    def ask_all(self) -> None:
-        """Plan to ask the venue which orders are open."""
-        self._calls.append(FetchOpenOrders())
+    def ask(self, order: Order | None = None) -> None:
+        """Plan to ask the venue what became of an order, or without one which orders are open."""
+        self._calls.append(
+            FetchOpenOrders() if order is None else FetchOrder(order.intent.symbol, order.client_order_id)
+        )
 
     def call_off(self, order: Order) -> None:
         """Plan a cancel: to end an order, or as the probe that proves an unknown one dead, whatever it was."""
