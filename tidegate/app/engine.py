@@ -237,13 +237,16 @@ class Engine:
                 if bot is not None and isinstance(command, StartBot):
                     self._keeper.meet(bot)
             case SubmitOrder(intent=intent):
-                order_id = account.execution.id_of(intent)
-                if not account.execution.orders.has(order_id):
-                    await self._recall(account, order_id)
+                await self._recall(account, account.execution.id_of(intent))
+            case CancelOrder(client_order_id=order_id):
+                await self._recall(account, order_id)
             case _:
                 pass
 
     async def _recall(self, account: Account, order_id: ClientOrderId) -> None:
+        """Bring an order of an earlier life back, if there is one."""
+        if account.execution.orders.has(order_id):
+            return
         order = await load_order(self._store, account.account_id, order_id)
         if order is not None:
             account.execution.restore([order], await load_fill_ids(self._store, order_id))
