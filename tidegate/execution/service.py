@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from tidegate.domain.ids import (
     AccountId,
@@ -48,6 +49,16 @@ class Changes:
     orders: dict[ClientOrderId, Order] = field(default_factory=dict)
     states: list[StateChange] = field(default_factory=list)
     fills: list[OrderFilled] = field(default_factory=list)
+
+
+class _Common(TypedDict):
+    """What every fact of an order's life says."""
+
+    trace_id: TraceId
+    occurred_at: int
+    account_id: AccountId
+    client_order_id: ClientOrderId
+    symbol: str
 
 
 class Execution:
@@ -136,26 +147,14 @@ class Execution:
             self.ask(order)  # it exists; only the last request about it is in doubt
             return []
         self._touch(order, at, "no_answer")
-        return [
-            OrderOutcomeUnknown(
-                trace_id=order.trace_id,
-                occurred_at=at,
-                account_id=self.account_id,
-                client_order_id=order.client_order_id,
-                symbol=order.intent.symbol,
-                reason=reason,
-            )
-        ]
+        return [OrderOutcomeUnknown(**self._common(order, at), reason=reason)]
 
     def report(self, report: OrderReport, source: str) -> list[Message]:
         """Apply what the venue says of an order; an end waits until all its fills are booked."""
         order = self.orders.find(report.client_order_id, report.symbol, report.venue_order_id)
         if order is None:
             return []
-        facts: list[Message] = []
-        if report.status is OrderStatus.REJECTED:
-            return self.reject(order, "venue.rejected", report.detail, report.reported_at, source)
-        facts += self._accept(order, report.venue_order_id, report.reported_at, source)
+        facts = self._accept(order, report.venue_order_id, report.reported_at, source)
         order.reported_quantity = max(order.reported_quantity, report.filled_quantity)
         if report.status in FINAL_STATUSES and order.is_live:
             if report.status is not OrderStatus.FILLED:
@@ -176,11 +175,7 @@ class Execution:
         order.fill(fill.quantity, fill.price)
         self._fill_ids.add(key)
         filled = OrderFilled(
-            trace_id=order.trace_id,
-            occurred_at=fill.filled_at,
-            account_id=self.account_id,
-            client_order_id=order.client_order_id,
-            symbol=fill.symbol,
+            **self._common(order, fill.filled_at),
             fill_id=key,
             venue_order_id=fill.venue_order_id,
             intent_key=order.intent.key,
@@ -201,17 +196,7 @@ class Execution:
         if order.filled_quantity or not order.finish(OrderStatus.REJECTED, detail):
             return []
         self._touch(order, at, source)
-        return [
-            OrderRejected(
-                trace_id=order.trace_id,
-                occurred_at=at,
-                account_id=self.account_id,
-                client_order_id=order.client_order_id,
-                symbol=order.intent.symbol,
-                code=code,
-                reason=detail,
-            )
-        ]
+        return [OrderRejected(**self._common(order, at), code=code, reason=detail)]
 
     def take(self) -> tuple[Changes, list[VenueCall]]:
         """What is to be written and then asked of the venue, once."""
@@ -244,15 +229,20 @@ class Execution:
         self.orders.add(order)
         self._touch(order, at, "engine")
         submitted = OrderSubmitted(
-            trace_id=trace_id,
-            occurred_at=at,
-            account_id=self.account_id,
-            client_order_id=order.client_order_id,
-            symbol=intent.symbol,
+            **self._common(order, at),
             intent=intent,
             attempt=order.attempt,
         )
         return order, submitted
+
+    def _common(self, order: Order, at: int) -> _Common:
+        return _Common(
+            trace_id=order.trace_id,
+            occurred_at=at,
+            account_id=self.account_id,
+            client_order_id=order.client_order_id,
+            symbol=order.intent.symbol,
+        )
 
     def _accept(self, order: Order, venue_order_id: VenueOrderId, at: int, source: str) -> list[Message]:
         was_given_up = order.status is OrderStatus.REJECTED
@@ -262,16 +252,7 @@ class Execution:
         if was_given_up or order.is_cancel_requested:
             order.is_cancel_requested = True
             self.call_off(order)
-        return [
-            OrderAccepted(
-                trace_id=order.trace_id,
-                occurred_at=at,
-                account_id=self.account_id,
-                client_order_id=order.client_order_id,
-                symbol=order.intent.symbol,
-                venue_order_id=venue_order_id,
-            )
-        ]
+        return [OrderAccepted(**self._common(order, at), venue_order_id=venue_order_id)]
 
     def _end_if_complete(self, order: Order, at: int, source: str) -> list[Message]:
         if order.ending is None or order.missing_quantity:
@@ -281,16 +262,7 @@ class Execution:
             return []
         self._touch(order, at, source)
         kind = OrderCancelled if status is OrderStatus.CANCELLED else OrderExpired
-        return [
-            kind(
-                trace_id=order.trace_id,
-                occurred_at=at,
-                account_id=self.account_id,
-                client_order_id=order.client_order_id,
-                symbol=order.intent.symbol,
-                reason=detail,
-            )
-        ]
+        return [kind(**self._common(order, at), reason=detail)]
 
     def _touch(self, order: Order, at: int, source: str) -> None:
         self.orders.index(order)
