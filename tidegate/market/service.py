@@ -126,8 +126,9 @@ class Ingest:
             if self._options.candles_from is CandleSource.TRADES:
                 self._builders[base] = CandleBuilder(base.symbol, base.timeframe, grace_us=self._options.grace_us)
         end = floor_time(self._clock.now_us(), base.timeframe)
-        if base in self._live_from:
-            end = track.candles.newest(1)[0].closes_at  # what closes now comes by the stream, to those who trade on it
+        if base in self._live_from:  # what closes now comes by the stream, to those who trade on it
+            known = track.candles.newest(1)
+            end = known[0].closes_at if known else self._live_from[base]
         history = await self._ask_history(track, timeframes, end)
         async with self._turn:
             await self._warm_up(track, timeframes, history or [])
