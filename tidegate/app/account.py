@@ -157,7 +157,7 @@ class Account:
             if inquiry is Inquiry.CANCEL:
                 self.execution.call_off(order)
             else:
-                self.execution.ask(order)
+                self.execution.ask(order, with_balances=inquiry is Inquiry.PROOF)
         return bool(due) or any(0 < position.retry_at <= now for position in self.positions.running())
 
     def bot_changed(self, bot: Bot, trace_id: TraceId) -> None:

@@ -111,7 +111,7 @@ def _take_look(account: Account, order: Order, answered: CallAnswered) -> None:
         account.monitor.see(order)
     match answered.answer:
         case OrderAnswer(report=None, balances=balances):
-            if order.status is not OrderStatus.UNKNOWN or _has_moved(account, order, balances):
+            if order.status is not OrderStatus.UNKNOWN or balances is None or _has_moved(account, order, balances):
                 return  # a venue that has the money of an order had the order, whatever its look-ups say
             if account.monitor.found_nothing(order):
                 account.reject(order, NOT_EXECUTED, "the venue never had this order", "monitor")

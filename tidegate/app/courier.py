@@ -21,7 +21,7 @@ class OrderAnswer:
 
     report: OrderReport | None
     fills: tuple[FillReport, ...] = ()
-    balances: tuple[BalanceReport, ...] = ()  # of the account, where there is no report
+    balances: tuple[BalanceReport, ...] | None = None  # of the account, where they were asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,11 @@ async def _asked(venue: Venue, call: VenueCall) -> Answer:
             return await venue.place_oco(ticket)
         case CancelAtVenue(symbol=symbol, client_order_id=order_id):
             return await venue.cancel(symbol, order_id)
-        case FetchOrder(symbol=symbol, client_order_id=order_id):
+        case FetchOrder(symbol=symbol, client_order_id=order_id, with_balances=with_balances):
             try:
                 report = await venue.order(symbol, order_id)
                 if report is None:
-                    return OrderAnswer(None, balances=tuple(await venue.balances()))
+                    return OrderAnswer(None, balances=tuple(await venue.balances()) if with_balances else None)
                 return OrderAnswer(report, tuple(await venue.order_fills(symbol, report.venue_order_id)))
             except TidegateError as error:
                 return NoAnswer(str(error))

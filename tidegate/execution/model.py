@@ -159,6 +159,7 @@ class FetchOrder:
 
     symbol: str
     client_order_id: ClientOrderId
+    with_balances: bool = False  # where not finding it is to prove that it never existed
 
 
 @dataclass(frozen=True, slots=True)

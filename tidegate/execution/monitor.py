@@ -25,6 +25,7 @@ class Inquiry(Enum):
     """What to ask of the venue."""
 
     LOOK = "look"  # GET the order: found means adopted, not found proves nothing
+    PROOF = "proof"  # the same after the probe, with balances: not found and no money moved is proof
     CANCEL = "cancel"  # of an unknown order the probe: it is answered by the matching engine
 
 
@@ -72,7 +73,8 @@ class Monitor:
             case.next_at = now + (case.interval if is_pressing else _POLL_US)
             case.interval = min(case.interval * 2, _LOOK_MAX_US)
             must_probe = is_unknown and now >= order.fence_at and not case.was_probed
-            inquiries.append((order, Inquiry.CANCEL if must_probe or must_end else Inquiry.LOOK))
+            look = Inquiry.PROOF if is_unknown and case.was_probed else Inquiry.LOOK
+            inquiries.append((order, Inquiry.CANCEL if must_probe or must_end else look))
         for settled in self._cases.keys() - doubtful:
             del self._cases[settled]
         return inquiries

@@ -130,11 +130,12 @@ class Execution:
         if order.venue_order_id is not None:
             self.call_off(order)
 
-    def ask(self, order: Order | None = None) -> None:
+    def ask(self, order: Order | None = None, *, with_balances: bool = False) -> None:
         """Plan to ask the venue what became of an order, or without one which orders are open."""
-        self._calls.append(
-            FetchOpenOrders() if order is None else FetchOrder(order.intent.symbol, order.client_order_id)
-        )
+        if order is None:
+            self._calls.append(FetchOpenOrders())
+        else:
+            self._calls.append(FetchOrder(order.intent.symbol, order.client_order_id, with_balances))
 
     def call_off(self, order: Order) -> None:
         """Plan a cancel: to end an order, or as the probe that proves an unknown one dead, whatever it was."""
