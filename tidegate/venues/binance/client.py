@@ -137,7 +137,8 @@ class RestClient:
 
     async def instruments(self) -> list[Instrument]:
         """The spot instruments; the weight limit and the symbols' names are learned on the way."""
-        raw = await self.get("/api/v3/exchangeInfo", weight=20)
+        # Only this answer tells the limit, and nothing can be done without it: it may use the reserve.
+        raw = await self._send("GET", "/api/v3/exchangeInfo", headers=None, weight=20, is_urgent=True)
         instruments, limit, unreadable = parse.exchange_info(raw, _FEE_RATE, _FEE_RATE)
         self.names.learn(instruments)
         self.budget.limit = limit or self.budget.limit
