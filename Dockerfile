@@ -7,7 +7,7 @@ COPY deploy/install.sh deploy/
 COPY migrations migrations
 COPY tidegate tidegate
 RUN PYTHON=python3 sh deploy/install.sh .venv requirements.lock \
-    && rm -rf /root/.cache \
+    && rm -rf ~/.cache \
     && useradd --system --uid 10001 --no-create-home --home-dir /data tidegate \
     && install -d -m 0700 -o tidegate -g tidegate /data
 
