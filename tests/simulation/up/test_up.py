@@ -61,7 +61,15 @@ def test_bots_are_applied_once_and_their_story_is_told_from_candle_to_transfer(p
     assert product.json("orders", "--limit", "1")[0]["symbol"] == "BTC/USDT"
 
 
+def with_its_bot(product: Product) -> None:
+    """The bot is there, whichever test of this file came first."""
+    file = product.folder / "bots.yaml"
+    file.write_text(BOTS)
+    product.json("bots", "apply", "-f", str(file))
+
+
 def test_a_changed_bot_under_the_same_name_is_refused(product: Product) -> None:
+    with_its_bot(product)
     file = product.folder / "changed.yaml"
     file.write_text(BOTS.replace("value: 5", "value: 6"))
     done = product.run("bots", "apply", "-f", str(file))
@@ -87,6 +95,7 @@ def test_a_killed_part_comes_back_and_the_others_stay(product: Product, name: st
 
 
 def test_a_bot_is_directed_by_its_name(product: Product) -> None:
+    with_its_bot(product)
     assert product.json("bots", "pause", "quick")[0]["state"] == "paused"
     assert product.json("bots", "start", "quick")[0]["state"] == "running"
     assert product.json("force-exit", "quick")[0]["name"] == "quick"
